@@ -1,0 +1,276 @@
+"""Every dataset, architecture, loss, optimizer and schedule by name, with its options. Imports no torch.
+
+An entry says what a person may choose and where the code is; the code is imported when it is first built. Entries
+stand in catalogs (`models/catalog.py`, `data/catalog.py`, `training/catalog.py`), which are read on first use.
+Forms, `tdl models`, `tdl datasets`, `--set` and every error about an option come from here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+Value = bool | int | float | str | tuple[int, ...] | tuple[float, ...]
+Options = Mapping[str, Value]
+Task = Literal["classification", "regression"]
+
+
+class UnknownName(ValueError):
+    """A name that is not in a registry. The message suggests the nearest one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One choice a person has: its type is its default's type.
+
+    `low` and `high` are inclusive; with `above` the low end itself is excluded. They bound each number of a tuple.
+    """
+
+    name: str
+    default: Value
+    help: str
+    low: float | None = None
+    high: float | None = None
+    above: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What a value must be, in words: "a whole number", "one of relu, tanh", …"""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        return _KINDS.get(type(self.default)) or (
+            "numbers in brackets" if any(isinstance(n, float) for n in self._tuple()) else "whole numbers in brackets"
+        )
+
+    @property
+    def range(self) -> str:
+        """The allowed range in words, empty if there is none: "above 0", "1 to 8", "at least 1"."""
+        if self.low is None:
+            return "" if self.high is None else f"at most {_number(self.high)}"
+        if self.above:
+            below = "" if self.high is None else f", at most {_number(self.high)}"
+            return f"above {_number(self.low)}{below}"
+        if self.high is None:
+            return f"at least {_number(self.low)}"
+        return f"{_number(self.low)} to {_number(self.high)}"
+
+    def _tuple(self) -> tuple[Any, ...]:
+        return self.default if isinstance(self.default, tuple) else ()
+
+    def check(self, value: object) -> Value:
+        """The value, converted to this option's type. Raises ValueError, saying what would be right."""
+        converted = self._convert(value)
+        if converted is None:
+            raise ValueError(f"must be {self.kind}{self._and_range()}, got {shown(value)}")
+        if self.choices and converted not in self.choices:
+            raise ValueError(f"must be {self.kind}, got {shown(value)}{_perhaps(str(value), self.choices)}")
+        for number in converted if isinstance(converted, tuple) else (converted,):
+            if isinstance(number, (int, float)) and not isinstance(number, bool) and not self._within(number):
+                raise ValueError(f"must be {self.range or 'finite'}, got {shown(value)}")
+        return converted
+
+    def parse(self, text: str) -> Value:
+        """Reads what a person typed (TOML, or bare words for a string). Raises ValueError as `check` does."""
+        return self.check(text if isinstance(self.default, str) else parse_value(text))
+
+    def _convert(self, value: object) -> Value | None:
+        default = self.default
+        if isinstance(default, tuple):
+            if not isinstance(value, (list, tuple)):
+                return None
+            number: type[int] | type[float] = float if any(isinstance(n, float) for n in default) else int
+            numbers = [_as_number(n, number) for n in value]
+            return None if None in numbers else tuple(numbers)  # type: ignore[arg-type]  # None was ruled out
+        if isinstance(default, bool):
+            return value if isinstance(value, bool) else None
+        if isinstance(default, str):
+            return value if isinstance(value, str) else None
+        return _as_number(value, type(default))
+
+    def _within(self, number: float) -> bool:
+        if number != number or number in (float("inf"), float("-inf")):
+            return False
+        if self.low is not None and (number <= self.low if self.above else number < self.low):
+            return False
+        return self.high is None or number <= self.high
+
+    def _and_range(self) -> str:
+        return f" {self.range}" if self.range and not self.choices else ""
+
+
+_KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def _as_number(value: object, number: type[int] | type[float]) -> int | float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if number is int:
+        return int(value) if isinstance(value, int) or value.is_integer() else None
+    return float(value)
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"
+
+
+def shown(value: object) -> str:
+    """A value as a person would type it in TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(shown(v) for v in value)}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def parse_value(text: str) -> Any:
+    """A TOML value, or the text itself where it is none: `3e-4`, `true`, `[64, 32]`, `relu`."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, KeyError):
+        return text
+
+
+def nearest(name: str, names: Iterator[str] | list[str] | tuple[str, ...]) -> str | None:
+    """The one of `names` that is most like `name`, or None where none is near."""
+    return next(iter(difflib.get_close_matches(name.lower(), list(names), n=1, cutoff=0.5)), None)
+
+
+def _perhaps(name: str, names: tuple[str, ...] | list[str]) -> str:
+    near = nearest(name, names)
+    return f' (nearest: "{near}")' if near else ""
+
+
+@dataclass(frozen=True)
+class DataShape:
+    """What a dataset offers to an architecture, known before anything is loaded.
+
+    `input` is one example's shape without the batch: (channels, height, width) for an "image", (steps, features) for
+    a "sequence", (features,) for a "table". `outputs` is the number of classes, or of regression targets.
+    """
+
+    task: Task
+    kind: Literal["image", "sequence", "table"]
+    input: tuple[int, ...]
+    outputs: int
+    classes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    examples: int = 0
+
+
+def _accepts_all(shape: DataShape, options: Options) -> str | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A name in a registry. `target` is "module:attribute", imported by `load`."""
+
+    name: str
+    help: str
+    target: str
+    options: tuple[Option, ...] = ()
+    source: str = ""
+
+    def load(self) -> Any:
+        """The code behind the entry."""
+        module, _, attribute = self.target.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def defaults(self) -> dict[str, Value]:
+        return {option.name: option.default for option in self.options}
+
+
+@dataclass(frozen=True)
+class DatasetEntry(Entry):
+    """`describe(options)` gives the shape without loading the data. `target(options, folder)` loads it.
+
+    `recipe` maps TOML paths to values that suit this dataset better than the general defaults; what a person says
+    goes before it. `missing(options)` says in one line what has to be put where when the data is not on this
+    machine and would have to be fetched; None when it is here.
+    """
+
+    describe: Callable[[Options], DataShape] = field(kw_only=True)
+    recipe: Mapping[str, Value] = field(default_factory=dict, kw_only=True)
+    missing: Callable[[Options], str | None] = field(default=lambda options: None, kw_only=True)
+
+
+@dataclass(frozen=True)
+class ArchitectureEntry(Entry):
+    """`target(shape, **options)` is a torch.nn.Module. `refuse(shape, options)` says why it cannot take such data.
+
+    `tiny` overrides options to make the smallest useful member, for tests that train.
+    """
+
+    refuse: Callable[[DataShape, Options], str | None] = field(default=_accepts_all, kw_only=True)
+    tiny: Options = field(default_factory=dict, kw_only=True)
+
+
+@dataclass(frozen=True)
+class LossEntry(Entry):
+    """`target(**options)` is a callable (outputs, targets) -> scalar mean over the batch."""
+
+    tasks: tuple[Task, ...] = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class OptimizerEntry(Entry):
+    """`target(parameters, lr, weight_decay, **options)` is a torch.optim.Optimizer."""
+
+
+@dataclass(frozen=True)
+class ScheduleEntry(Entry):
+    """`target(total_steps, **options)` is a function step (from 1) -> factor on the learning rate."""
+
+
+E = TypeVar("E", bound=Entry)
+
+
+class Registry(Generic[E]):
+    """Entries of one sort, by name. `catalog` is the module whose import registers them."""
+
+    def __init__(self, noun: str, catalog: str) -> None:
+        self.noun = noun
+        self._catalog = catalog
+        self._entries: dict[str, E] = {}
+
+    def register(self, entry: E) -> E:
+        """Adds an entry. Raises ValueError when the name is taken."""
+        if entry.name in self._entries:
+            raise ValueError(f"{self.noun} {entry.name!r} is registered twice")
+        self._entries[entry.name] = entry
+        return entry
+
+    def __getitem__(self, name: str) -> E:
+        entries = self._filled()
+        if name not in entries:
+            names = list(entries)
+            near = _perhaps(name, names)
+            raise UnknownName(f'no {self.noun} "{name}"{near or "; there are: " + ", ".join(names)}')
+        return entries[name]
+
+    def __iter__(self) -> Iterator[E]:
+        return iter(self._filled().values())
+
+    def __len__(self) -> int:
+        return len(self._filled())
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._filled())
+
+    def _filled(self) -> dict[str, E]:
+        importlib.import_module(self._catalog)
+        return self._entries
+
+
+DATASETS: Registry[DatasetEntry] = Registry("dataset", "tdl_tui.data.catalog")
+ARCHITECTURES: Registry[ArchitectureEntry] = Registry("architecture", "tdl_tui.models.catalog")
+LOSSES: Registry[LossEntry] = Registry("loss", "tdl_tui.training.catalog")
+OPTIMIZERS: Registry[OptimizerEntry] = Registry("optimizer", "tdl_tui.training.catalog")
+SCHEDULES: Registry[ScheduleEntry] = Registry("schedule", "tdl_tui.training.catalog")

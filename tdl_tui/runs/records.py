@@ -1,0 +1,147 @@
+"""What a run consists of, as plain frozen values: the words that writer, reader, worker and screens share. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class State(StrEnum):
+    """A run's state. LOST and ELSEWHERE are never written: a reader finds them by looking at the lock and the host."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    LOST = "lost"
+    ELSEWHERE = "elsewhere"
+
+    @property
+    def live(self) -> bool:
+        """Whether a worker is at work on it."""
+        return self in (State.STARTING, State.RUNNING, State.PAUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, at a step (0: before the first) and a time (seconds since the epoch)."""
+
+    id: int
+    time: float
+    step: int
+    kind: str
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is. `seconds` counts training time: pauses are left out."""
+
+    step: int = 0
+    epoch: int = 0
+    total_steps: int = 0
+    steps_per_epoch: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best value so far of the monitored series."""
+
+    series: str
+    step: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One recorded value: optimizer step, time in seconds since the epoch, value (may be NaN or infinite)."""
+
+    step: int
+    time: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Points first..last (steps) summed up: extremes and mean of the finite ones, their count, and the count of the others.
+
+    `count` may be 0, then minimum, maximum and mean are NaN. `time` is the time of the last point.
+    """
+
+    first: int
+    last: int
+    time: float
+    minimum: float
+    maximum: float
+    mean: float
+    count: int
+    nonfinite: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A held-out example that is followed. `input` holds the raw values (before normalisation) in row-major order.
+
+    kind "image": shape (C, H, W), values 0 to 1; "sequence": (T, F); "table": (F,). `target` is a class index, or
+    the value in regression.
+    """
+
+    index: int
+    kind: str
+    shape: tuple[int, ...]
+    input: tuple[float, ...]
+    target: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSample:
+    """The outputs (logits, or predictions in original units) of every probe at a step; `outputs[p]` is probe p's."""
+
+    step: int
+    time: float
+    outputs: tuple[tuple[float, ...], ...]
+
+
+LAYER_COLUMNS = (
+    "gradient_norm",
+    "weight_norm",
+    "update_ratio",
+    "activation_mean",
+    "activation_deviation",
+    "dead_share",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSample:
+    """Layer statistics at a step: a row a layer, in the run's layer order, a column as in LAYER_COLUMNS (NaN: none)."""
+
+    step: int
+    time: float
+    rows: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the table of runs shows of one run. `damage` says in one line why a run cannot be read, "" when it can."""
+
+    id: str
+    name: str
+    state: State
+    created: float
+    changed: float
+    experiment: dict[str, Any] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
+    best: Best | None = None
+    test: dict[str, float] | None = None
+    message: str = ""
+    pid: int = 0
+    host: str = ""
+    device: str = ""
+    damage: str = ""

@@ -1,0 +1,435 @@
+"""What a person chose: one `Experiment`, checked whole, read from and written to TOML. Imports no torch.
+
+Missing values are filled at once, so that an experiment, once made, says everything: from the dataset's recipe, from
+the data's task (the loss), from the entries' options, from the defaults below.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from tdl_tui.registry import (
+    ARCHITECTURES,
+    DATASETS,
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
+    DataShape,
+    Entry,
+    Option,
+    Registry,
+    UnknownName,
+    Value,
+    nearest,
+    parse_value,
+    shown,
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong: the TOML path ("optimizer.lr"; "" for the whole) and what would be right."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class SpecError(ValueError):
+    """What is wrong with an experiment, every fault at once."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(map(str, self.problems)))
+
+
+class Section(BaseModel):
+    """A part of the experiment. Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, validate_default=False)
+
+
+Options = dict[str, Value]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+Positive = Annotated[int, Field(ge=1, strict=True)]
+
+
+class Data(Section):
+    dataset: str = Field("digits", description="what to learn from; see tdl datasets")
+    batch_size: Positive = Field(64, description="examples a step")
+    split: tuple[Share, Share, Share] = Field(
+        (0.8, 0.1, 0.1), description="shares of training, validation and test"
+    )
+    split_seed: Count = Field(0, description="decides which example goes where, apart from seed")
+    normalize: bool = Field(True, description="zero mean and unit deviation, fitted on the training part")
+    storage: Literal["auto", "memory", "stream"] = Field(
+        "auto", description="hold the examples on the device, or stream them; auto decides by size"
+    )
+    loader_workers: Annotated[int, Field(ge=0, le=64, strict=True)] = Field(
+        2, description="processes that load examples when streaming"
+    )
+    options: Options = Field(default_factory=dict)
+
+
+class Model(Section):
+    architecture: str = Field("mlp", description="the network; see tdl models")
+    options: Options = Field(default_factory=dict)
+
+
+class Objective(Section):
+    loss: str = Field("cross_entropy", description="what is minimised")
+    options: Options = Field(default_factory=dict)
+
+
+class Optimizer(Section):
+    name: str = Field("adam", description="how a gradient becomes an update")
+    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(1e-3, description="learning rate")
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="pull of the weights towards zero"
+    )
+    options: Options = Field(default_factory=dict)
+
+
+class Schedule(Section):
+    name: str = Field("constant", description="how the learning rate changes")
+    warmup_steps: Count = Field(0, description="steps of linear rise to the learning rate at the start")
+    options: Options = Field(default_factory=dict)
+
+
+class EarlyStopping(Section):
+    monitor: str = Field("val/loss", description="the per-validation series that decides which weights are best")
+    patience: Count = Field(0, description="validations without improvement before the end; 0: never")
+    restore_best: bool = Field(True, description="end with the best weights, not the last")
+
+
+class Training(Section):
+    epochs: Positive = Field(20, description="passes over the training part")
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
+        "auto", description="auto, cpu, cuda, cuda:1, … or mps"
+    )
+    threads: Annotated[int, Field(ge=0, le=1024, strict=True)] = Field(
+        0, description="CPU threads; 0: chosen at the start by what is free, then kept"
+    )
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast to bfloat16")
+    compile: bool = Field(False, description="torch.compile; slow to start, seldom faster on a CPU")
+    gradient_clip_norm: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="largest gradient norm; 0: no clipping"
+    )
+    checkpoint_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        60.0, description="time between checkpoints"
+    )
+    stop_on_nonfinite: bool = Field(True, description="end as failed when the loss is NaN or infinite")
+    early_stopping: EarlyStopping = Field(default_factory=EarlyStopping)
+
+
+class Telemetry(Section):
+    budget: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.02, description="share of the time that looking inside may cost; 0: nothing is looked at"
+    )
+    probes: Annotated[int, Field(ge=0, le=64, strict=True)] = Field(
+        16, description="held-out examples whose outputs are followed"
+    )
+
+
+class Experiment(Section):
+    """Everything a training needs, complete. Make one with `experiment()` or `read()`, which say what is wrong."""
+
+    name: str = Field("", max_length=200, description="what to call the run; empty: from data and architecture")
+    seed: Count = Field(0, description="decides initial weights, order and dropout")
+    data: Data = Field(default_factory=Data)
+    model: Model = Field(default_factory=Model)
+    objective: Objective = Field(default_factory=Objective)
+    optimizer: Optimizer = Field(default_factory=Optimizer)
+    schedule: Schedule = Field(default_factory=Schedule)
+    training: Training = Field(default_factory=Training)
+    telemetry: Telemetry = Field(default_factory=Telemetry)
+
+    @property
+    def shape(self) -> DataShape:
+        """The shape of the data, with its options."""
+        return DATASETS[self.data.dataset].describe(self.data.options)
+
+    @property
+    def title(self) -> str:
+        """The name, or "architecture on dataset" where none was given."""
+        return self.name or f"{self.model.architecture} on {self.data.dataset}"
+
+    def document(self) -> dict[str, Any]:
+        """The experiment as nested plain values, as TOML and JSON take them."""
+        document: dict[str, Any] = _plain(self.model_dump())
+        return document
+
+    def toml(self) -> str:
+        """The experiment as TOML, every value said."""
+        return tomli_w.dumps(self.document())
+
+
+# section, the key that names the entry, the registry
+NAMED: tuple[tuple[str, str, Registry[Any]], ...] = (
+    ("data", "dataset", DATASETS),
+    ("model", "architecture", ARCHITECTURES),
+    ("objective", "loss", LOSSES),
+    ("optimizer", "name", OPTIMIZERS),
+    ("schedule", "name", SCHEDULES),
+)
+SECTIONS: dict[str, type[Section]] = {
+    "data": Data,
+    "model": Model,
+    "objective": Objective,
+    "optimizer": Optimizer,
+    "schedule": Schedule,
+    "training": Training,
+    "training.early_stopping": EarlyStopping,
+    "telemetry": Telemetry,
+}
+DEFAULT_LOSS = {"classification": "cross_entropy", "regression": "mse"}
+
+
+def experiment(document: Mapping[str, Any]) -> Experiment:
+    """The experiment that a nested document describes, completed. Raises SpecError with every fault found."""
+    problems = [Problem(path, message) for path, message in _unknown_keys(document)]
+    if problems:
+        raise SpecError(problems)
+    draft = _plain(document)
+    entries = dict(_entries(draft, problems))
+    if dataset := entries.get("data"):
+        for path, value in dataset.recipe.items():
+            setdefault(draft, path, value)
+    for section, entry in entries.items():
+        _complete_options(draft, section, entry, problems)
+    if not problems and (dataset := entries.get("data")):
+        shape = dataset.describe(draft["data"]["options"])
+        setdefault(draft, "objective.loss", DEFAULT_LOSS[shape.task])
+        setdefault(draft, "objective.options", {})
+        _fits_together(draft, shape, problems)
+    try:
+        made = Experiment.model_validate(draft)
+    except ValidationError as error:
+        raise SpecError([*problems, *_problems_of(error)]) from None
+    problems += _crosscheck(made)
+    if problems:
+        raise SpecError(problems)
+    return made
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The document in a TOML file. Raises SpecError naming the file, and line and column of a fault."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError([Problem(str(path), f"not valid TOML: {error}")]) from None
+    except UnicodeDecodeError as error:
+        raise SpecError([Problem(str(path), f"not UTF-8 text (byte {error.start})")]) from None
+    except OSError as error:
+        raise SpecError([Problem(str(path), f"cannot be read: {error.strerror}")]) from None
+
+
+def assign(document: MutableMapping[str, Any], path: str, value: Any) -> None:
+    """Sets the value at a dotted path, making the tables on the way."""
+    *tables, key = path.split(".")
+    for table in tables:
+        document = document.setdefault(table, {})
+        if not isinstance(document, MutableMapping):
+            raise SpecError([Problem(path, f"{table} is a value, not a section")])
+    document[key] = value
+
+
+def assign_text(document: MutableMapping[str, Any], assignment: str) -> None:
+    """Carries out one `--set path=value`. Raises SpecError where there is no "="."""
+    path, equals, text = assignment.partition("=")
+    if not equals or not path.strip():
+        raise SpecError([Problem("", f"--set takes path=value, got {assignment!r}")])
+    assign(document, path.strip(), parse_value(text.strip()))
+
+
+def setdefault(document: MutableMapping[str, Any], path: str, value: Any) -> None:
+    """Sets the value at a dotted path unless there is one."""
+    *tables, key = path.split(".")
+    for table in tables:
+        document = document.setdefault(table, {})
+        if not isinstance(document, MutableMapping):
+            return  # a wrong type is reported where the document is validated
+    document.setdefault(key, value)
+
+
+def section_options(path: str) -> tuple[Option, ...]:
+    """A section's own scalar fields as options, for forms and help; names and option tables are left out."""
+    section = SECTIONS[path] if path else Experiment
+    names = {key for name, key, _ in NAMED if name == path}
+    return tuple(
+        _option(name, field)
+        for name, field in section.model_fields.items()
+        if name not in names and name != "options" and not _is_section(field)
+    )
+
+
+def _is_section(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+
+
+def _option(name: str, field: FieldInfo) -> Option:
+    def bound(*keys: str) -> float | None:
+        found = (getattr(m, key, None) for m in _metadata(field) for key in keys)
+        return next((value for value in found if value is not None), None)
+
+    choices = get_args(field.annotation) if getattr(field.annotation, "__origin__", None) is Literal else ()
+    return Option(
+        name,
+        field.default,
+        field.description or "",
+        low=bound("ge", "gt"),
+        high=bound("le"),
+        above=bound("gt") is not None,
+        choices=choices,
+    )
+
+
+def _metadata(field: FieldInfo) -> Iterator[Any]:
+    yield from field.metadata
+    for argument in get_args(field.annotation):
+        for metadata in getattr(argument, "__metadata__", ()):
+            yield from getattr(metadata, "metadata", (metadata,))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _known_paths(document: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"{n}" for n in ("name", "seed"))
+    for path, section in SECTIONS.items():
+        yield path
+        for name, field in section.model_fields.items():
+            if not _is_section(field):
+                yield f"{path}.{name}"
+    for section_name, entry in _entries(document, []):
+        yield from (f"{section_name}.options.{option.name}" for option in entry.options)
+
+
+def _unknown_keys(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    known = list(_known_paths(document))
+
+    def walk(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+        for key, value in table.items():
+            path = f"{prefix}{key}"
+            if path.endswith(".options"):
+                continue  # checked against the entry
+            if path not in known:
+                yield path, f"unknown key{_nearest_path(path, known)}"
+            elif path in SECTIONS:
+                if isinstance(value, Mapping):
+                    yield from walk(value, f"{path}.")
+                else:
+                    yield path, f"must be a section, got {shown(value)}"
+
+    yield from walk(document, "")
+
+
+def _nearest_path(path: str, known: list[str]) -> str:
+    """The nearest known path; one that ends in the same key, wherever it stands, is nearest of all."""
+    key = path.rpartition(".")[2]
+    same = [p for p in known if p.rpartition(".")[2] == key]
+    leaves = {p.rpartition(".")[2]: p for p in known}
+    near = same[0] if same else nearest(path, known)
+    if near is None and (leaf := nearest(key, tuple(leaves))):
+        near = leaves[leaf]
+    return f'; nearest: "{near}"' if near else ""
+
+
+def _entries(document: Mapping[str, Any], problems: list[Problem]) -> Iterator[tuple[str, Any]]:
+    for section, key, registry in NAMED:
+        table = document.get(section, {})
+        if not isinstance(table, Mapping):
+            continue
+        default = SECTIONS[section].model_fields[key].default
+        if section == "objective" and key not in table:
+            continue  # follows the data's task
+        name = table.get(key, default)
+        try:
+            yield section, registry[name] if isinstance(name, str) else _not_a_name(registry, name)
+        except UnknownName as error:
+            problems.append(Problem(f"{section}.{key}", str(error)))
+
+
+def _not_a_name(registry: Registry[Any], name: object) -> Any:
+    raise UnknownName(f"must be a {registry.noun}'s name, got {shown(name)}")
+
+
+def _complete_options(draft: dict[str, Any], section: str, entry: Entry, problems: list[Problem]) -> None:
+    table = draft.setdefault(section, {})
+    given = table.get("options", {})
+    if not isinstance(given, Mapping):
+        problems.append(Problem(f"{section}.options", f"must be a section, got {shown(given)}"))
+        return
+    known = {option.name: option for option in entry.options}
+    complete: dict[str, Value] = entry.defaults()
+    for name, value in given.items():
+        path = f"{section}.options.{name}"
+        if name not in known:
+            near = nearest(name, tuple(known))
+            hint = f'; nearest: "{near}"' if near else f"; it has {', '.join(known) or 'none'}"
+            problems.append(Problem(path, f"{entry.name} has no such option{hint}"))
+            continue
+        try:
+            complete[name] = known[name].check(value)
+        except ValueError as error:
+            problems.append(Problem(path, str(error)))
+    table["options"] = complete
+
+
+def _fits_together(draft: Mapping[str, Any], shape: DataShape, problems: list[Problem]) -> None:
+    model = draft["model"]
+    architecture = ARCHITECTURES[model.get("architecture", Model.model_fields["architecture"].default)]
+    if reason := architecture.refuse(shape, model["options"]):
+        problems.append(Problem("model.architecture", f"{architecture.name} {reason}"))
+    loss = draft["objective"]["loss"]
+    if isinstance(loss, str) and loss in LOSSES.names() and shape.task not in LOSSES[loss].tasks:
+        right = ", ".join(entry.name for entry in LOSSES if shape.task in entry.tasks)
+        problems.append(Problem("objective.loss", f"{loss} is not for {shape.task}; there is {right}"))
+
+
+def _crosscheck(made: Experiment) -> Iterator[Problem]:
+    if abs(sum(made.data.split) - 1) > 1e-6 or made.data.split[0] <= 0:
+        yield Problem("data.split", f"must be three shares that add up to 1, got {shown(made.data.split)}")
+    if made.optimizer.options.get("nesterov") and not made.optimizer.options.get("momentum"):
+        yield Problem("optimizer.options.nesterov", "needs optimizer.options.momentum above 0")
+    metric = "accuracy" if made.shape.task == "classification" else "r2"
+    series = ("val/loss", f"val/{metric}")
+    if made.training.early_stopping.monitor not in series:
+        yield Problem(
+            "training.early_stopping.monitor",
+            f"must be one of {', '.join(series)}, got {shown(made.training.early_stopping.monitor)}",
+        )
+
+
+def _problems_of(error: ValidationError) -> Iterator[Problem]:
+    for fault in error.errors():
+        path = ".".join(str(part) for part in fault["loc"] if not isinstance(part, int))
+        yield Problem(path, _in_words(path, fault))
+
+
+def _in_words(path: str, fault: Mapping[str, Any]) -> str:
+    section, _, name = path.rpartition(".")
+    options = {option.name: option for option in section_options(section)} if section in SECTIONS or not section else {}
+    option = options.get(name)
+    got = f", got {shown(fault['input'])}" if not isinstance(fault["input"], Mapping) else ""
+    if option is None:
+        return f"{fault['msg'].lower()}{got}"
+    if name == "device":
+        return f"must be auto, cpu, mps, cuda or cuda:N{got}"
+    if option.choices:
+        return f"must be {option.kind}{got}"
+    return f"must be {option.kind}{' ' + option.range if option.range else ''}{got}"
