@@ -60,8 +60,8 @@ def page(figures: list[dict[str, Any]]) -> str:
         [
             "# Benchmarks",
             "",
-            "Written by `make bench`. Every figure is a ratio or a rate that was taken side by side in one run, so that it",
-            "holds when the machine's speed drifts; the medians are given.",
+            "Written by `make bench`. Ratios are taken side by side in one run, so that they hold when the machine's",
+            "speed drifts; the medians are given.",
             "",
             f"Measured on {date.today():%d %B %Y}: {processor()}, {os.cpu_count()} cores, "
             f"Python {platform.python_version()}, torch {version('torch')}, Textual {version('textual')}.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -93,7 +94,7 @@ class Option:
         return _as_number(value, type(default))
 
     def _within(self, number: float) -> bool:
-        if number != number or number in (float("inf"), float("-inf")):
+        if not math.isfinite(number):
             return False
         if self.low is not None and (number <= self.low if self.above else number < self.low):
             return False

@@ -69,7 +69,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Points first..last (steps) summed up: extremes and mean of the finite ones, their count, and the count of the others.
+    """Points first..last (steps) summed up: extremes, mean and count of the finite ones, and the count of the others.
 
     `count` may be 0, then minimum, maximum and mean are NaN. `time` is the time of the last point.
     """
