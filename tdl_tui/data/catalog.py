@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from tdl_tui.registry import DATASETS, DatasetEntry, DataShape, Option, Options
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from tdl_tui.registry import DATASETS, DatasetEntry, DataShape, Option, Options, Value
 
 DIGITS = tuple("0123456789")
 
 
+def _whole(options: Options, name: str) -> int:
+    value = options[name]
+    assert isinstance(value, int)
+    return value
+
+
+def _same(shape: DataShape) -> Callable[[Options], DataShape]:
+    return lambda options: shape
+
+
 def _digits(options: Options) -> DataShape:
-    size = options["image_size"]
-    assert isinstance(size, int)
+    size = _whole(options, "image_size")
     return DataShape("classification", "image", (1, size, size), 10, DIGITS, examples=1797)
 
 
@@ -22,4 +34,190 @@ DATASETS.register(
         source="scikit-learn; Alpaydin & Kaynak 1998, UCI",
         describe=_digits,
     )
+)
+DATASETS.register(
+    DatasetEntry(
+        name="mnist1d",
+        help="4,000 + 1,000 generated sequences of 40 values, 10 classes; small, yet hard for a linear model",
+        target="tdl_tui.data.mnist1d:mnist1d",
+        options=(
+            Option("seed", 42, "of the generator; 42 gives the authors' own data", low=0, high=2**32 - 1),
+            Option("scale", 0.4, "width of the range of factors around 1", low=0, high=2),
+            Option("translation", 48, "positions that a signal may be moved by", low=1, high=72),
+            Option("correlated_noise", 0.25, "deviation of the noise that looks like signal", low=0, high=10),
+            Option("noise", 0.02, "deviation of the white noise", low=0, high=10),
+            Option("shear", 0.75, "width of the range of slopes", low=0, high=10),
+            Option("shuffled", False, "the 40 values in one random order, so that nothing is local"),
+        ),
+        source="Greydanus & Kobak 2020, arXiv 2011.14439",
+        describe=_same(
+            DataShape("classification", "sequence", (40, 1), 10, DIGITS, ("value",), examples=5000, fixed_test=1000)
+        ),
+        recipe={"data.batch_size": 100, "optimizer.lr": 1e-2},
+    )
+)
+
+
+def _plane(classes: Callable[[Options], tuple[str, ...]]) -> Callable[[Options], DataShape]:
+    def describe(options: Options) -> DataShape:
+        names = classes(options)
+        examples = _whole(options, "examples")
+        return DataShape("classification", "table", (2,), len(names), names, ("x", "y"), examples)
+
+    return describe
+
+
+def _points(name: str, help: str, classes: Callable[[Options], tuple[str, ...]], noise: float, *more: Option) -> None:
+    DATASETS.register(
+        DatasetEntry(
+            name=name,
+            help=help,
+            target=f"tdl_tui.data.synthetic:{name}",
+            options=(
+                Option("examples", 4000, "points in all", low=100, high=10_000_000),
+                Option("noise", noise, "deviation of what is added to each coordinate", low=0, high=10),
+                Option("seed", 0, "of the generator", low=0),
+                *more,
+            ),
+            describe=_plane(classes),
+        )
+    )
+
+
+_points("moons", "points on two half moons that reach into each other", lambda options: ("upper", "lower"), 0.2)
+_points(
+    "circles",
+    "points on a circle and on a smaller one inside it",
+    lambda options: ("outer", "inner"),
+    0.1,
+    Option("factor", 0.5, "radius of the inner circle; the outer one's is 1", low=0, high=1),
+)
+_points(
+    "spirals",
+    "points on arms wound around each other",
+    lambda options: tuple(f"arm {i + 1}" for i in range(_whole(options, "arms"))),
+    0.02,
+    Option("arms", 2, "arms, each a class", low=2, high=10),
+    Option("turns", 1.5, "times that an arm winds around the centre", low=0, above=True, high=10),
+)
+_points(
+    "blobs",
+    "round clouds of points, their centres on a circle",
+    lambda options: tuple(f"blob {i + 1}" for i in range(_whole(options, "classes"))),
+    0.3,
+    Option("classes", 3, "clouds, each a class", low=2, high=100),
+)
+
+_SMALL: Mapping[str, Value] = {"data.batch_size": 16, "optimizer.lr": 1e-2, "training.epochs": 100}
+
+
+def _table(name: str, help: str, source: str, shape: DataShape, recipe: Mapping[str, Value]) -> None:
+    shape = replace(shape, input=(len(shape.features),))
+    DATASETS.register(
+        DatasetEntry(
+            name=name,
+            help=help,
+            target=f"tdl_tui.data.bundled:{name}",
+            source=source,
+            describe=_same(shape),
+            recipe=recipe,
+        )
+    )
+
+
+_MEASURES = (
+    "radius",
+    "texture",
+    "perimeter",
+    "area",
+    "smoothness",
+    "compactness",
+    "concavity",
+    "concave points",
+    "symmetry",
+    "fractal dimension",
+)
+_table(
+    "iris",
+    "150 flowers, 4 measures, 3 species",
+    "scikit-learn; Fisher 1936, UCI",
+    DataShape(
+        "classification",
+        "table",
+        (),
+        3,
+        ("setosa", "versicolor", "virginica"),
+        ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"),
+        examples=150,
+    ),
+    _SMALL,
+)
+_table(
+    "wine",
+    "178 wines, 13 chemical measures, 3 growers",
+    "scikit-learn; Aeberhard & Forina 1991, UCI",
+    DataShape(
+        "classification",
+        "table",
+        (),
+        3,
+        ("grower 1", "grower 2", "grower 3"),
+        (
+            "alcohol",
+            "malic acid",
+            "ash",
+            "alcalinity of ash",
+            "magnesium",
+            "total phenols",
+            "flavanoids",
+            "nonflavanoid phenols",
+            "proanthocyanins",
+            "color intensity",
+            "hue",
+            "OD280/OD315 of diluted wines",
+            "proline",
+        ),
+        examples=178,
+    ),
+    _SMALL,
+)
+_table(
+    "breast_cancer",
+    "569 tumours, 30 measures of their cells, malignant or benign",
+    "scikit-learn; Wolberg et al. 1995, UCI",
+    DataShape(
+        "classification",
+        "table",
+        (),
+        2,
+        ("malignant", "benign"),
+        tuple(f"{which} {measure}" for which in ("mean", "error of", "worst") for measure in _MEASURES),
+        examples=569,
+    ),
+    _SMALL,
+)
+_table(
+    "diabetes",
+    "442 patients, 10 measures, progression of the disease after a year (regression)",
+    "scikit-learn; Efron et al. 2004",
+    DataShape(
+        "regression",
+        "table",
+        (),
+        1,
+        features=(
+            "age",
+            "sex",
+            "body mass index",
+            "blood pressure",
+            "total cholesterol",
+            "LDL",
+            "HDL",
+            "cholesterol / HDL",
+            "log triglycerides",
+            "blood sugar",
+        ),
+        examples=442,
+    ),
+    _SMALL,
 )

@@ -1,0 +1,46 @@
+"""What every dataset is once it is loaded: two tensors and their shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from tdl_tui.registry import DataShape, Options
+
+Report = Callable[[str], None]
+"""Takes one line about how loading goes, such as how far a download is."""
+
+
+class DataError(Exception):
+    """Data that cannot be used. The message is one line for people: what, where, and what would be right."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """N examples.
+
+    `inputs` is (N, *shape.input), uint8 from 0 to 255 for pictures, float32 for all else. `targets` is int64 (N,) in
+    classification, float32 (N, outputs) in regression. The last `fixed_test` examples are the set's own test part.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    shape: DataShape
+    fixed_test: int = 0
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+class Loader(Protocol):
+    """What a dataset entry's target is. `folder` is where downloaded files live. Raises DataError."""
+
+    def __call__(self, options: Options, folder: Path, report: Report = ...) -> Dataset: ...
+
+
+def ignore(line: str) -> None:
+    """A report that nobody reads."""

@@ -1,0 +1,117 @@
+"""Zero mean and unit deviation, fitted on the training part alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .dataset import Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class Normalization:
+    """Affine maps x·scale + shift of inputs, and of targets in regression.
+
+    `scale` and `shift` are float32 and broadcast against one example: (C, 1, 1) for pictures of values 0 to 255, (F,)
+    for tables and sequences. `target_mean` and `target_deviation` are (outputs,), None in classification.
+    """
+
+    scale: Tensor
+    shift: Tensor
+    target_mean: Tensor | None = None
+    target_deviation: Tensor | None = None
+
+    def apply(self, inputs: Tensor) -> Tensor:
+        """A batch (N, *shape), uint8 or float32, as the model takes it: float32, in a new tensor."""
+        if self.scale.numel() == 1 and inputs.device.type == "cpu":
+            return torch.add(self.shift, inputs, alpha=self.scale.item())  # converts and scales in one pass
+        return torch.addcmul(self.shift, inputs.to(torch.float32), self.scale)
+
+    def targets(self, targets: Tensor) -> Tensor:
+        """Targets as the loss takes them: classes as they are, values standardised."""
+        if self.target_mean is None or self.target_deviation is None:
+            return targets
+        return (targets - self.target_mean) / self.target_deviation
+
+    def predictions(self, outputs: Tensor) -> Tensor:
+        """A model's outputs in original units; logits as they are."""
+        if self.target_mean is None or self.target_deviation is None:
+            return outputs
+        return outputs * self.target_deviation + self.target_mean
+
+    def to(self, device: torch.device) -> Normalization:
+        def moved(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device)
+
+        return replace(
+            self,
+            scale=self.scale.to(device),
+            shift=self.shift.to(device),
+            target_mean=moved(self.target_mean),
+            target_deviation=moved(self.target_deviation),
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Plain nested lists, as JSON takes them."""
+        fields = {
+            "scale": self.scale,
+            "shift": self.shift,
+            "target_mean": self.target_mean,
+            "target_deviation": self.target_deviation,
+        }
+        return {name: None if tensor is None else tensor.tolist() for name, tensor in fields.items()}
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Normalization:
+        """What `document` was made from, to the last bit."""
+        tensors = {k: None if v is None else torch.tensor(v, dtype=torch.float32) for k, v in document.items()}
+        return cls(**tensors)  # type: ignore[arg-type]  # scale and shift are never None in a document
+
+
+def fit(dataset: Dataset, train: Tensor) -> Normalization:
+    """Mean 0 and deviation 1 (of the population, as N not N−1) over the examples `train`, for each channel of a picture
+    or each feature; one that is constant is only shifted. Targets too in regression."""
+    if dataset.shape.kind == "image":
+        mean, deviation = _of_channels(dataset.inputs[train])
+    else:
+        values = dataset.inputs[train].to(torch.float64).reshape(-1, dataset.shape.input[-1])
+        mean, deviation = _moments(values)
+    scale, shift = (1 / deviation).to(torch.float32), (-mean / deviation).to(torch.float32)
+    if dataset.shape.task == "classification":
+        return Normalization(scale, shift)
+    target_mean, target_deviation = _moments(dataset.targets[train].to(torch.float64))
+    return Normalization(scale, shift, target_mean.to(torch.float32), target_deviation.to(torch.float32))
+
+
+def identity(dataset: Dataset) -> Normalization:
+    """Inputs as they are (pictures from 0 to 1) and targets as they are."""
+    if dataset.shape.kind == "image":
+        channels = torch.ones(dataset.shape.input[0], 1, 1)
+        return Normalization(channels / 255, torch.zeros_like(channels))
+    features = torch.ones(dataset.shape.input[-1])
+    return Normalization(features, torch.zeros_like(features))
+
+
+def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each column of (N, F) float64; a constant column's deviation is given as 1."""
+    return values.mean(0), _usable(values.std(0, correction=0), values.abs().amax(0))
+
+
+def _of_channels(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each channel of (N, C, H, W) uint8, exactly, from counts of the 256 values."""
+    levels = torch.arange(256, dtype=torch.float64)
+    counts = torch.stack(
+        [torch.bincount(pictures[:, c].reshape(-1), minlength=256) for c in range(pictures.shape[1])]
+    ).to(torch.float64)
+    counts /= counts.sum(1, keepdim=True)
+    mean = counts @ levels
+    variance = (counts * (levels - mean[:, None]) ** 2).sum(1)
+    return mean[:, None, None], _usable(variance.sqrt(), torch.full_like(mean, 255))[:, None, None]
+
+
+def _usable(deviation: Tensor, magnitude: Tensor) -> Tensor:
+    """Deviations, with 1 where what is there is rounding."""
+    return torch.where(deviation > 1e-12 * magnitude, deviation, torch.ones_like(deviation))

@@ -1,0 +1,80 @@
+"""From an experiment to everything that training takes from its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tdl_tui.registry import DATASETS, DataShape
+from tdl_tui.runs.records import Probe
+from tdl_tui.spec import Experiment
+
+from .batches import Batches, MemoryBatches
+from .dataset import Dataset, Report, ignore
+from .normalization import Normalization, fit, identity
+from .probes import choose_probes, probe
+from .splits import Splits, split
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The data, ready. `probe_inputs` (P, *shape) and `probe_targets` are on the device, as a batch's are."""
+
+    shape: DataShape
+    splits: Splits
+    batches: Batches
+    normalization: Normalization
+    probes: tuple[Probe, ...]
+    probe_inputs: Tensor
+    probe_targets: Tensor
+    storage: str
+
+
+def load(experiment: Experiment, home: Path, report: Report = ignore) -> Dataset:
+    """The experiment's dataset; what is downloaded is kept in `home`/data. Raises DataError."""
+    data = experiment.data
+    dataset: Dataset = DATASETS[data.dataset].load()(data.options, home / "data", report)
+    return dataset
+
+
+def prepare(
+    experiment: Experiment,
+    home: Path,
+    device: torch.device,
+    *,
+    report: Report = ignore,
+    channels_last: bool = False,
+) -> Prepared:
+    """Loads, splits, normalises and puts in batches. Raises DataError.
+
+    `report` takes a line now and then while something is downloaded. With `channels_last` batches of pictures have
+    that memory format.
+    """
+    data = experiment.data
+    dataset = load(experiment, home, report)
+    splits = split(dataset, data.split, data.split_seed)
+    normalization = fit(dataset, splits.train) if data.normalize else identity(dataset)
+    batches = MemoryBatches(
+        dataset,
+        splits,
+        normalization,
+        batch_size=data.batch_size,
+        seed=experiment.seed,
+        device=device,
+        channels_last=channels_last,
+    )
+    chosen = choose_probes(dataset, splits, experiment.telemetry.probes, data.split_seed)
+    on_device = normalization.to(device)
+    return Prepared(
+        shape=dataset.shape,
+        splits=splits,
+        batches=batches,
+        normalization=on_device,
+        probes=tuple(probe(dataset, index) for index in chosen.tolist()),
+        probe_inputs=on_device.apply(dataset.inputs[chosen].to(device)),
+        probe_targets=on_device.targets(dataset.targets[chosen].to(device)),
+        storage="memory",
+    )

@@ -1,0 +1,43 @@
+"""A fixed handful of held-out examples that is followed while a model learns."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tdl_tui.runs.records import Probe
+
+from .dataset import Dataset
+from .randomness import generator
+from .splits import Splits
+
+
+def choose_probes(dataset: Dataset, splits: Splits, count: int, seed: int) -> Tensor:
+    """Indices of up to `count` examples of the validation part (of the test part where that is empty).
+
+    In classification one of each class in turn, then a second of each, …; in regression spread evenly from the lowest
+    target to the highest.
+    """
+    held_out = splits.validation if len(splits.validation) else splits.test
+    count = min(count, len(held_out))
+    order = held_out[torch.randperm(len(held_out), generator=generator("probes", seed))]
+    targets = dataset.targets[order]
+    if dataset.shape.task == "regression":
+        ascending = order[targets[:, 0].argsort(stable=True)]
+        return ascending[(2 * torch.arange(count) + 1) * len(order) // max(1, 2 * count)]
+    rounds = torch.zeros_like(targets)
+    for label in range(dataset.shape.outputs):
+        members = targets == label
+        rounds[members] = torch.arange(int(members.sum()))
+    return order[(rounds * dataset.shape.outputs + targets).argsort()][:count]
+
+
+def probe(dataset: Dataset, index: int) -> Probe:
+    """The example as the run records it: before normalisation, pictures from 0 to 1."""
+    values = dataset.inputs[index].to(torch.float64)
+    if dataset.shape.kind == "image":
+        values = (
+            (values / 255).mul(10_000).round().div(10_000)
+        )  # fewer digits to store than a picture's 256 levels need
+    target = float(dataset.targets[index].reshape(-1)[0])
+    return Probe(index, dataset.shape.kind, tuple(values.shape), tuple(values.flatten().tolist()), target)

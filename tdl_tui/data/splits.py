@@ -1,0 +1,64 @@
+"""Which example is for training, which for validation, which for the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .dataset import DataError, Dataset
+from .randomness import generator
+from .sizes import part_sizes
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """Indices into the dataset, int64, ascending; each example is in exactly one part."""
+
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+
+    def __iter__(self) -> Iterator[tuple[str, Tensor]]:
+        yield from (("train", self.train), ("validation", self.validation), ("test", self.test))
+
+    def sizes(self) -> dict[str, int]:
+        return {name: len(indices) for name, indices in self}
+
+
+def split(dataset: Dataset, shares: tuple[float, float, float], seed: int) -> Splits:
+    """Parts of the sizes that `sizes.part_sizes` names, drawn at random by `seed` alone.
+
+    In classification they are stratified: of a class with n members, a part that takes k of the N examples to choose
+    from holds n·k/N to within one. The dataset's own test part stays what it is; then the first two shares divide the
+    rest. The test part depends on nothing but its own share and the seed. Raises DataError where a part whose share
+    is above 0 would be empty.
+    """
+    try:
+        sizes = part_sizes(len(dataset), shares, dataset.fixed_test)
+    except ValueError as error:
+        raise DataError(f"data.split: {error}") from None
+    free = len(dataset) - dataset.fixed_test
+    pool = _by_class_at_random(dataset.targets[:free], dataset.shape.task == "classification", seed)
+    if dataset.fixed_test:
+        test = torch.arange(free, len(dataset))
+    else:
+        test, pool = _take(pool, sizes.test)
+    validation, train = _take(pool, sizes.validation)
+    return Splits(train.sort().values, validation.sort().values, test.sort().values)
+
+
+def _by_class_at_random(targets: Tensor, classes: bool, seed: int) -> Tensor:
+    """All indices in random order; with `classes`, class by class."""
+    order = torch.randperm(len(targets), generator=generator("split", seed))
+    return order[targets[order].argsort(stable=True)] if classes else order
+
+
+def _take(pool: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """`count` of the pool at even distances, and the rest. No stretch of the pool gets one more or less than its due."""
+    chosen = torch.zeros(len(pool), dtype=torch.bool)
+    if count:
+        chosen[(2 * torch.arange(count) + 1) * len(pool) // (2 * count)] = True
+    return pool[chosen], pool[~chosen]
