@@ -1,8 +1,8 @@
 """The colours, by meaning, for a dark and a light terminal; the one place where a hexadecimal colour stands.
 
-The curves' hues are those of Okabe & Ito 2008 ("Color Universal Design"), which stay apart under every common colour
-blindness; where one is too pale or too dark for its ground, the same hue is taken darker or lighter. Nothing is told
-by colour alone: each curve has its own marker or label, each health mark its sign and word.
+The curves' hues are those of Okabe & Ito 2008 ("Color Universal Design"), which stay apart under every common
+colour blindness; where one is too pale or too dark for its ground, the same hue is taken darker or lighter. Nothing
+is told by colour alone: each curve has its own label, each health mark its sign.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass, fields
 class Palette:
     """Semantic colours as "#rrggbb".
 
-    `text` on `ground` has a contrast above 10, `muted` above 4.5 (WCAG AA for text); `faint` is for rules, axes and
-    empty bars, never for words that have to be read.
+    `text` on `ground` has a contrast above 10, `muted` above 4.5 (WCAG AA for text); `faint` is for rules, axes
+    and empty bars, never for words that have to be read.
     """
 
     dark: bool

@@ -1,0 +1,147 @@
+"""Axes that hold still: limits and ticks at round numbers, which change rarely as data come in."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Scale = Literal["steps", "epochs", "time"]
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_ENDS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The values from `low` to `high` that an axis shows; with `log` both are positive and the scale is logarithmic."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        """Where a value lies, 0 at `low`, 1 at `high`; outside of the span it may be less or more."""
+        if self.log:
+            if value <= 0:
+                return -1.0
+            return (math.log10(value) - math.log10(self.low)) / (math.log10(self.high) - math.log10(self.low))
+        return (value - self.low) / (self.high - self.low)
+
+
+def round_up(value: float) -> float:
+    """The next round number at or above a positive `value`."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next((end * power for end in _ENDS if end * power >= value * (1 - 1e-9)), 10 * power)
+
+
+def growing(reached: float, whole: float = 0.0) -> Span:
+    """An axis from 0 that has room for `reached`: a round end, or `whole` once that is near (0: not known)."""
+    if reached <= 0:
+        return Span(0.0, whole if whole > 0 else 1.0)
+    end = round_up(reached * 1.02)
+    return Span(0.0, whole if 0 < whole <= end * 1.2 else end)
+
+
+def covering(
+    low: float, high: float, *, log: bool = False, before: Span | None = None, bounds: tuple[float, float] | None = None
+) -> Span:
+    """A round span that covers low..high (finite; with `log`, positive), inside of `bounds` where there are any.
+
+    `before` is kept while the data still fit into it and fill at least 45 % of it, so that a refresh moves no axis.
+    """
+    if before is not None and before.log == log:
+        filled = before.place(high) - before.place(low)
+        if before.place(low) >= 0 and before.place(high) <= 1 and filled >= 0.45:
+            return before
+    if log:
+        return _decades(low, high)
+    if low >= 0 and low <= 0.6 * high:
+        low = 0.0
+    if low == high:
+        pad = abs(high) * 0.1 or 0.5
+        low, high = low - pad, high + pad
+    step = _step((high - low) / 8)
+    low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    if bounds is not None:
+        low, high = max(low, bounds[0]), min(high, bounds[1])
+    return Span(low, high) if low < high else Span(low - 0.5, high + 0.5)
+
+
+def _decades(low: float, high: float) -> Span:
+    if high / low < 8:  # too little for whole decades: 1, 2, 5
+        bottom = max(n for n in _one_two_five(low / 10, low) if n <= low * (1 + 1e-9))
+        top = min(n for n in _one_two_five(high, high * 10) if n >= high * (1 - 1e-9))
+        return Span(bottom, top if top > bottom else bottom * 2, log=True)
+    return Span(10.0 ** math.floor(math.log10(low) + 1e-9), 10.0 ** math.ceil(math.log10(high) - 1e-9), log=True)
+
+
+def _one_two_five(low: float, high: float) -> list[float]:
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    return [mantissa * 10.0**power for power in range(first, last + 1) for mantissa in (1, 2, 5)]
+
+
+def _step(least: float) -> float:
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(step * power for step in _STEPS if step * power >= least * (1 - 1e-9))
+
+
+def ticks(span: Span, most: int) -> list[tuple[float, str]]:
+    """At most `most` round values within the span, ascending, with labels of the same decimals."""
+    if most < 1:
+        return []
+    if span.log:
+        values = [n for n in _one_two_five(span.low, span.high) if span.low * 0.999 <= n <= span.high * 1.001]
+        if len(values) > most:
+            values = [n for n in values if f"{n:.0e}"[0] == "1"]
+        every = math.ceil(len(values) / most)
+        return [(value, _power(value)) for value in values[::every]]
+    step = _step((span.high - span.low) / most)
+    while (span.high - span.low) / step + 1 > most + 1e-9 and most > 1:
+        step = _step(step * 1.01)
+    first = math.ceil(span.low / step - 1e-9)
+    last = math.floor(span.high / step + 1e-9)
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9) + (1 if f"{step:.1e}"[2] == "5" and step < 10 else 0))
+    return [(n * step, f"{n * step + 0.0:.{decimals}f}") for n in range(first, last + 1)][:most]
+
+
+def _power(value: float) -> str:
+    exponent = round(math.log10(value), 6)
+    if -3 <= exponent <= 4:
+        return f"{value:.10g}"
+    mantissa, _, power = f"{value:.0e}".partition("e")
+    return f"{mantissa}e{int(power)}"
+
+
+def counted(value: float) -> str:
+    """A tick on an axis of steps or epochs: "0", "500", "1.5k", "20k", "1.2M"."""
+    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.4g}{suffix}"
+    return f"{value:.4g}"
+
+
+def elapsed(seconds: float) -> str:
+    """A tick on an axis of time: "30s", "5m", "1h30", "2d"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        minutes, rest = divmod(whole, 60)
+        return f"{minutes}m" if rest == 0 else f"{minutes}m{rest:02}"
+    if whole < 172800:
+        hours, rest = divmod(whole // 60, 60)
+        return f"{hours}h" if rest == 0 else f"{hours}h{rest:02}"
+    return f"{whole / 86400:.3g}d"
+
+
+def x_ticks(span: Span, scale: Scale, most: int) -> list[tuple[float, str]]:
+    """As `ticks`, for the horizontal axis: whole steps and epochs, times at round seconds, minutes and hours."""
+    most = max(2, most)
+    if scale == "time":
+        step = next((float(s) for s in _SECONDS if span.high / s + 1 <= most), _step(span.high / most / 86400) * 86400)
+        return [(n * step, elapsed(n * step)) for n in range(int(span.high / step + 1e-9) + 1)]
+    step = max(1.0, _step(span.high / most))
+    while span.high / step + 1 > most + 1e-9 or step != int(step):
+        step = _step(step * 1.01)
+    return [(n * step, counted(n * step)) for n in range(int(span.high / step + 1e-9) + 1)]

@@ -1,0 +1,200 @@
+"""A network's outputs as bars: one row a class, or prediction against target in regression."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.style import Style
+from textual.strip import Strip
+
+from .axes import round_up
+from .lines import PLAIN, Piece, fit, ink, line
+from .numbers import real
+from .palette import Palette
+
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+TARGET = "◆"
+PREDICTED = "▶"
+RIGHT = "✔"
+
+
+def softmax(logits: Sequence[float]) -> list[float]:
+    """exp(z_i) / sum exp(z_j), shifted by the maximum (Goodfellow et al. 2016, section 4.1); NaN where undefined."""
+    if not logits or any(math.isnan(z) for z in logits):
+        return [math.nan] * len(logits)
+    top = max(logits)
+    if math.isinf(top):
+        return [math.nan] * len(logits)
+    powers = [math.exp(z - top) for z in logits]
+    total = sum(powers)
+    return [power / total for power in powers]
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of `width` cells filled to `share` (outside of 0 to 1 it is clamped; NaN is empty), to an eighth of a cell."""
+    share = 0.0 if math.isnan(share) else min(1.0, max(0.0, share))
+    eighths = round(share * width * 8)
+    full, rest = divmod(eighths, 8)
+    text = "█" * full + (EIGHTHS[rest] if rest else "")
+    return text + " " * (width - len(text))
+
+
+@dataclass(frozen=True, slots=True)
+class ClassBars:
+    """One probe's logits with its target; `logits` as recorded, one a class."""
+
+    logits: tuple[float, ...]
+    target: int
+    names: tuple[str, ...]
+
+    @property
+    def predicted(self) -> int:
+        """The class with the highest logit; -1 when a logit is NaN."""
+        if not self.logits or any(math.isnan(z) for z in self.logits):
+            return -1
+        return max(range(len(self.logits)), key=self.logits.__getitem__)
+
+    def name(self, index: int) -> str:
+        return self.names[index] if 0 <= index < len(self.names) else str(index)
+
+
+def chosen_rows(bars: ClassBars, rows: int) -> list[int]:
+    """Which classes are shown: all in order where they fit, else the highest logits with the target among them."""
+    classes = len(bars.logits)
+    if classes <= rows:
+        return list(range(classes))
+    order = sorted(range(classes), key=lambda c: (-bars.logits[c] if bars.logits[c] == bars.logits[c] else 0.0, c))
+    top = order[:rows]
+    if top and 0 <= bars.target < classes and bars.target not in top:
+        top[-1] = bars.target
+    return top
+
+
+def draw_classes(bars: ClassBars, logits: bool, width: int, height: int, palette: Palette) -> list[Strip]:
+    """A row a class: sign, name, bar, figure; in two columns where one does not hold all. `logits`: raw outputs."""
+    classes = len(bars.logits)
+    columns = 2 if classes > height and width >= 2 * 22 else 1
+    rows = chosen_rows(bars, height * columns)
+    each = (width - 2 * (columns - 1)) // columns
+    label = min(max((cell_len(bars.name(c)) for c in range(classes)), default=1), max(3, each // 3))
+    values = list(bars.logits) if logits else softmax(bars.logits)
+    reach = round_up(max((abs(v) for v in values if math.isfinite(v)), default=1.0) or 1.0) if logits else 1.0
+    per_column = -(-len(rows) // columns)
+    out: list[Strip] = []
+    for row in range(min(per_column, height)):
+        pieces: list[Piece] = []
+        for column in range(columns):
+            index = column * per_column + row
+            if index < len(rows):
+                if column:
+                    pieces.append(("  ", PLAIN))
+                c = rows[index]
+                pieces += _class_row(bars, c, values[c], reach if logits else 0.0, (each, label), palette)
+        out.append(line(pieces, width))
+    return out
+
+
+def _class_row(
+    bars: ClassBars, c: int, value: float, reach: float, widths: tuple[int, int], palette: Palette
+) -> list[Piece]:
+    width, label = widths
+    target, predicted = c == bars.target, c == bars.predicted
+    sign = RIGHT if target and predicted else TARGET if target else PREDICTED if predicted else " "
+    color = palette.target if target else palette.bad if predicted else palette.muted
+    style = ink(color, bold=target or predicted)
+    figure = fit("nan" if math.isnan(value) else real(value) if reach else f"{value:.2f}", 6 if reach else 4, "right")
+    room = width - label - 3 - len(figure) - 1
+    pieces: list[Piece] = [
+        (f"{sign} ", style),
+        (fit(bars.name(c), label) + " ", style if target or predicted else ink(palette.text)),
+    ]
+    if room >= 3:
+        fill = ink(palette.target if target else palette.bad if predicted else palette.accent)
+        pieces += _diverging(value, reach, room, fill, palette) if reach else [(bar(value, room), fill)]
+        pieces.append((" ", PLAIN))
+    pieces.append((figure, ink(palette.text if target or predicted else palette.muted)))
+    return pieces
+
+
+def _diverging(value: float, reach: float, width: int, fill: Style, palette: Palette) -> list[Piece]:
+    left = (width - 1) // 2
+    right = width - left - 1
+    share = value / reach if math.isfinite(value) else 0.0
+    negative = round(max(0.0, -share) * left)
+    return [
+        (" " * (left - negative) + "█" * negative, fill),
+        ("│", ink(palette.faint)),
+        (bar(max(0.0, share), right), fill),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a probe's target is and what was predicted, in the data's units."""
+
+    target: float
+    predicted: float
+
+
+def draw_predictions(
+    predictions: Sequence[Prediction], chosen: int, width: int, height: int, palette: Palette
+) -> list[Strip]:
+    """A row a probe: target and prediction as marks on one common scale, then as figures with their difference."""
+    finite = [v for p in predictions for v in (p.target, p.predicted) if math.isfinite(v)]
+    if not finite or not predictions:
+        return [line([("no prediction yet", ink(palette.muted))], width)]
+    low, high = _round_ends(min(finite), max(finite))
+    figures = 8
+    room = width - 4 - 3 * figures - 2
+    with_track = room >= 8
+    head: list[Piece] = [(fit("", 4), PLAIN)]
+    if with_track:
+        head.append(
+            (fit(f"{real(low)}", room // 2) + fit(real(high), room - room // 2, "right") + " ", ink(palette.muted))
+        )
+    head += [
+        (fit(f"{TARGET} target", figures, "right"), ink(palette.target)),
+        (fit("▶ pred", figures, "right"), ink(palette.predicted)),
+        (fit("diff", figures, "right"), ink(palette.muted)),
+    ]
+    shown = height - 1
+    first = min(max(0, chosen - shown // 2), max(0, len(predictions) - shown))
+    out = [line(head, width)]
+    for index in range(first, min(len(predictions), first + shown)):
+        p = predictions[index]
+        here = index == chosen
+        pieces: list[Piece] = [
+            (f"{'›' if here else ' '}{index + 1:>2} ", ink(palette.accent if here else palette.muted, bold=here))
+        ]
+        if with_track:
+            pieces += [*_track(p, low, high, room, palette), (" ", PLAIN)]
+        pieces += [
+            (fit(real(p.target), figures, "right"), ink(palette.text)),
+            (fit(real(p.predicted), figures, "right"), ink(palette.text, bold=here)),
+            (fit(f"{p.predicted - p.target:+.3g}", figures, "right"), ink(palette.muted)),
+        ]
+        out.append(line(pieces, width))
+    return out[:height]
+
+
+def _round_ends(low: float, high: float) -> tuple[float, float]:
+    if low >= 0:
+        return 0.0, round_up(high) if high > 0 else 1.0
+    return -round_up(-low), round_up(high) if high > 0 else 0.0
+
+
+def _track(p: Prediction, low: float, high: float, width: int, palette: Palette) -> list[Piece]:
+    def cell(value: float) -> int:
+        return min(width - 1, max(0, round((value - low) / (high - low) * (width - 1))))
+
+    signs = {cell(p.target): (TARGET, ink(palette.target))}
+    if math.isfinite(p.predicted):
+        at = cell(p.predicted)
+        signs[at] = (RIGHT, ink(palette.target)) if at in signs else (PREDICTED, ink(palette.predicted))
+    between = range(min(signs), max(signs))
+    return [
+        signs.get(x) or (("━", ink(palette.muted)) if x in between else ("─", ink(palette.faint))) for x in range(width)
+    ]

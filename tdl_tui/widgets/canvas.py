@@ -1,0 +1,95 @@
+"""A widget that repaints only the cells that changed: the ground of every live panel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+from rich.style import Style
+from textual import events
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from .lines import blank
+
+JOIN = 6
+"""Changed spans that are this many cells apart or nearer are sent as one: moving the cursor costs as much."""
+
+Cell = tuple[str, Style | None]
+
+
+def cells(strip: Strip) -> list[Cell]:
+    """The strip cell by cell; the second cell of a wide character is empty text."""
+    out: list[Cell] = []
+    for text, style, control in strip:
+        if control:
+            continue
+        for character in text:
+            out.append((character, style))
+            out.extend([("", style)] * (cell_len(character) - 1))
+    return out
+
+
+def changed_spans(before: Strip, after: Strip, join: int = JOIN) -> Iterator[tuple[int, int]]:
+    """The spans (first cell, width) where two strips of the same width differ."""
+    old, new = cells(before), cells(after)
+    start = end = -1
+    for x, (was, now) in enumerate(zip(old, new, strict=True)):
+        if was == now:
+            continue
+        if start >= 0 and x - end > join:
+            yield start, end - start
+            start = x
+        elif start < 0:
+            start = x
+        end = x + 1
+    if start >= 0:
+        yield start, end - start
+
+
+class Canvas(Widget):
+    """Shows strips. What is drawn comes from `draw`, a pure function of what the widget holds and its size."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._strips: list[Strip] = []
+
+    def draw(self, width: int, height: int) -> Sequence[Strip]:
+        """At most `height` strips of exactly `width` cells."""
+        raise NotImplementedError
+
+    def paint(self) -> None:
+        """Draws anew and repaints what has changed."""
+        width, height = self.content_size
+        if width and height:
+            self.show(self.draw(width, height))
+
+    def show(self, strips: Sequence[Strip]) -> None:
+        """Takes new strips and asks for a repaint of the spans that differ from what is on the screen."""
+        width, height = self.content_size
+        before = self._strips
+        after = [*strips[:height], *(blank(width) for _ in range(height - len(strips)))]
+        self._strips = after
+        if len(before) != len(after) or any(a.cell_length != b.cell_length for a, b in zip(before, after, strict=True)):
+            self.refresh()
+            return
+        regions = [
+            Region(x, y, span, 1)
+            for y, (was, now) in enumerate(zip(before, after, strict=True))
+            if was != now
+            for x, span in changed_spans(was, now)
+        ]
+        if regions:
+            self.refresh(*regions)
+
+    def render_line(self, y: int) -> Strip:
+        return self._strips[y] if y < len(self._strips) else blank(self.content_size.width)
+
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.paint())
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.paint()
