@@ -1,0 +1,90 @@
+"""What can be refused before a run exists: a device that is not there, data that is not. Imports no torch."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import re
+import sys
+from pathlib import Path
+
+from tdl_tui.registry import DATASETS
+from tdl_tui.spec import Experiment
+
+
+class LaunchError(Exception):
+    """Why a training cannot be started, in one line."""
+
+
+def check_device(device: str) -> None:
+    """Accepts auto, cpu, and a cuda[:index] or mps that torch and this machine have.
+
+    Raises LaunchError, which names what there is. Looks at the installed torch without importing it.
+    """
+    kind, _, index = device.partition(":")
+    if kind in ("auto", "cpu"):
+        return
+    if kind == "mps":
+        if (sys.platform, platform.machine()) != ("darwin", "arm64"):
+            raise LaunchError("training.device: mps is for Macs with Apple silicon; use auto or cpu")
+        return
+    if kind != "cuda":
+        raise LaunchError(f"training.device: must be auto, cpu, mps, cuda or cuda:N, got {device}")
+    if not _built_for_gpu():
+        raise LaunchError(
+            f"training.device: {device} is not there, the installed torch is for CPUs only; "
+            "use cpu, or install torch for CUDA (make run TORCH=cuda)"
+        )
+    count = visible_gpus()
+    if count == 0:
+        raise LaunchError(f"training.device: {device} is not there, no GPU is visible; use auto or cpu")
+    if count is not None and int(index or 0) >= count:
+        there = ", ".join(f"cuda:{i}" for i in range(count))
+        raise LaunchError(f"training.device: {device} is not there; there is {there}")
+
+
+def check_data(experiment: Experiment, home: Path) -> None:
+    """Refuses data that is not on this machine where it cannot be fetched either. Raises LaunchError."""
+    entry = DATASETS[experiment.data.dataset]
+    if line := entry.missing(experiment.data.options):
+        raise LaunchError(line)
+
+
+def visible_gpus() -> int | None:
+    """How many CUDA devices a new process would see, by NVML and CUDA_VISIBLE_DEVICES; None where unknown (ROCm)."""
+    if _built_for_gpu("hip"):
+        return None
+    there = _nvml_count()
+    mask = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if mask is None:
+        return there
+    visible = 0
+    for name in map(str.strip, mask.split(",")):  # CUDA ignores everything from the first invalid entry on
+        if (name.isdigit() and int(name) >= there) or not re.match(r"\d+$|GPU-|MIG-", name):
+            break
+        visible += 1
+    return visible if there else 0
+
+
+def _nvml_count() -> int:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        try:
+            return int(pynvml.nvmlDeviceGetCount())
+        finally:
+            pynvml.nvmlShutdown()
+    except pynvml.NVMLError:
+        return 0
+
+
+def _built_for_gpu(*kinds: str) -> bool:
+    """Whether the installed torch was built for CUDA or ROCm ("cuda", "hip"; both by default)."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        raise LaunchError("torch is not installed; run make run, or pip install torch")
+    text = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
+    found = dict(re.findall(r"^(cuda|hip)\b[^=\n]*= *(\S+)", text, re.MULTILINE))
+    return any(found.get(kind, "None") != "None" for kind in kinds or ("cuda", "hip"))

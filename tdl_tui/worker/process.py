@@ -1,0 +1,83 @@
+"""The detached process that trains one run: `python -m tdl_tui.worker.process RUN_FOLDER --lock DESCRIPTOR`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from tdl_tui.runs.records import State
+from tdl_tui.runs.writer import RunWriter
+
+from . import compiler
+from .watch import CommandWatcher
+
+
+def work(folder: Path, lock_fd: int) -> None:
+    """Trains the run in this process, which holds its lock, to the run's end. Returns with the run's state written."""
+    hold(lock_fd)
+    control = CommandWatcher(folder)
+    signal.signal(signal.SIGTERM, lambda number, frame: control.stop_soon())
+    control.start()
+    try:
+        import torch  # noqa: F401  # before what it needs is put off
+
+        compiler.put_off()
+        from tdl_tui.training.session import run_training
+
+        run_training(folder, control)
+    except Exception as error:  # noqa: BLE001  # whatever it was, the run says so
+        report_failure(folder, error)
+    finally:
+        control.close()
+
+
+def detach() -> None:
+    """Lets a hang-up and the terminal's Ctrl-C pass: only SIGTERM and commands reach a worker."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def hold(lock_fd: int) -> None:
+    """Keeps the lock to this process: neither programs nor forks that it starts have hold of it."""
+    os.set_inheritable(lock_fd, False)
+    os.register_at_fork(after_in_child=lambda: os.close(lock_fd))
+
+
+def print_to(log: Path) -> None:
+    """Sends standard output and error to the end of a file, a line at a time."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(line_buffering=True)
+
+
+def report_failure(folder: Path, error: Exception) -> None:
+    """Ends the run as failed for what went wrong outside of training itself."""
+    traceback.print_exception(error)
+    message = str(error).partition("\n")[0] or type(error).__name__
+    writer = RunWriter(folder)
+    writer.update(state=State.FAILED, message=message)
+    writer.event("error", message, 0)
+    writer.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train one run; tdl starts this.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--lock", type=int, required=True)
+    arguments = parser.parse_args()
+    detach()
+    print_to(arguments.folder / "log.txt")
+    work(arguments.folder, arguments.lock)
+
+
+if __name__ == "__main__":
+    main()

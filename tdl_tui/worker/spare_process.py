@@ -1,0 +1,118 @@
+"""The spare worker itself: `python -m tdl_tui.worker.spare_process SOCKET HOME IDLE_SECONDS`. See `spare.py`.
+
+It warms up by training a toy to its end in a folder that is thrown away: whatever a first training imports,
+allocates and fills is then there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tdl_tui.spec import SpecError, experiment
+
+from .process import detach, print_to, work
+
+TOY: Mapping[str, Any] = {
+    "data": {"dataset": "digits", "batch_size": 512},
+    "model": {"architecture": "mlp"},
+    "training": {"epochs": 1, "device": "cpu"},
+}
+
+
+def main() -> None:
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    connection.set_inheritable(False)
+    home, idle_seconds = Path(sys.argv[2]), float(sys.argv[3])
+    detach()
+    warm_up()
+    tell(connection, {"ready": os.getpid()})
+    launch = serve(connection, home, idle_seconds)
+    if launch is not None:
+        folder, lock_fd = launch
+        print_to(folder / "log.txt")
+        work(folder, lock_fd)
+
+
+def warm_up() -> None:
+    """Imports all that a training needs, and trains a toy."""
+    import torch
+
+    from . import compiler
+
+    compiler.put_off()
+    from tdl_tui.runs.home import create
+    from tdl_tui.training.session import run_training
+
+    from .watch import CommandWatcher
+
+    threads = torch.get_num_threads()
+    with tempfile.TemporaryDirectory(prefix="tdl-spare-") as folder:
+        toy = experiment(TOY)
+        run = create(Path(folder), toy.document(), title="warm-up")
+        run_training(run.folder, CommandWatcher(run.folder))
+        os.close(run.lock_fd)
+    torch.set_num_threads(threads)
+
+
+def serve(connection: socket.socket, home: Path, idle_seconds: float) -> tuple[Path, int] | None:
+    """Answers until a run comes (its folder and lock), the other side goes, or nobody has asked for so long."""
+    for line, descriptors in requests(connection, idle_seconds):
+        request = json.loads(line)
+        if "launch" in request:
+            tell(connection, {"id": request["id"], "answer": {"pid": os.getpid()}})
+            connection.close()
+            return Path(request["launch"]), descriptors.pop()
+        tell(connection, {"id": request["id"], **answer(request, home)})
+    return None
+
+
+def requests(connection: socket.socket, idle_seconds: float) -> Iterator[tuple[bytes, list[int]]]:
+    """The lines that come, with the descriptors that came up to then."""
+    received, descriptors = b"", list[int]()
+    while True:
+        if not select.select([connection], [], [], idle_seconds)[0]:
+            tell(connection, {"expired": True})
+            return
+        data, more, _, _ = socket.recv_fds(connection, 65536, 1)
+        if not data:
+            return
+        descriptors += more
+        *lines, received = (received + data).split(b"\n")
+        for line in lines:
+            yield line, descriptors
+
+
+def answer(request: Mapping[str, Any], home: Path) -> dict[str, Any]:
+    """{"answer": …}, or {"error": one line}: whatever is asked, the spare lives on."""
+    from . import questions
+
+    try:
+        question = questions.QUESTIONS.get(request.get("ask", ""))
+        if question is None:
+            raise ValueError(
+                f"the spare worker knows no {request.get('ask')!r}; it knows {', '.join(questions.QUESTIONS)}"
+            )
+        return {"answer": question(experiment(request["experiment"]), home, request)}
+    except SpecError as error:
+        return {"error": str(error)}
+    except Exception as error:  # noqa: BLE001  # data and plugins may raise anything
+        return {"error": str(error).partition("\n")[0] or type(error).__name__}
+
+
+def tell(connection: socket.socket, message: Mapping[str, Any]) -> None:
+    """Sends a line; where nobody listens any more, the next read finds out."""
+    with suppress(OSError):
+        connection.sendall(json.dumps(message).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""What a person does to a run: pause, resume, stop, checkpoint, a new learning rate. For screens and commands.
+
+Each function returns, with one line to show, when the run has acknowledged it. No torch.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tdl_tui.runs import commands, lock
+from tdl_tui.runs.home import HomeError
+from tdl_tui.runs.reader import RunReader
+from tdl_tui.runs.records import State, Summary
+
+from . import launch
+from .spare import Spare
+
+SECONDS = 60.0
+LIVE = (State.STARTING, State.RUNNING, State.PAUSED)
+ENDED = (State.FINISHED, State.STOPPED, State.FAILED, State.LOST)
+
+
+class SteerError(Exception):
+    """Why a run does not do what it was told, in one line."""
+
+
+def pause(folder: Path, timeout: float = SECONDS) -> str:
+    """Lets training wait after the step in progress. Raises SteerError, as all here do."""
+    summary = _summary(folder)
+    if summary.state is State.PAUSED:
+        raise SteerError(f"{summary.id} is paused already; resume lets it go on")
+    return _command(summary, folder, "pause", timeout)
+
+
+def resume(folder: Path, timeout: float = SECONDS, spare: Spare | None = None) -> str:
+    """Lets a paused run go on; starts a worker on a stopped, failed or lost one, from its last checkpoint."""
+    summary = _summary(folder)
+    match summary.state:
+        case State.PAUSED:
+            return _command(summary, folder, "resume", timeout)
+        case State.STOPPED | State.FAILED | State.LOST:
+            return _restart(summary, folder, timeout, spare)
+        case State.STARTING | State.RUNNING:
+            raise SteerError(f"{summary.id} is {summary.state} already")
+        case State.FINISHED:
+            raise SteerError(f"{summary.id} has finished, nothing is left to train; launch a new run")
+    raise SteerError(_out_of_reach(summary))
+
+
+def stop(folder: Path, timeout: float = SECONDS) -> str:
+    """Ends training after the step in progress, with a checkpoint to resume from."""
+    return _command(_summary(folder), folder, "stop", timeout)
+
+
+def checkpoint(folder: Path, timeout: float = SECONDS) -> str:
+    """Writes a checkpoint that is kept, after the step in progress."""
+    return _command(_summary(folder), folder, "checkpoint", timeout)
+
+
+def set_value(folder: Path, values: Mapping[str, Any], timeout: float = SECONDS) -> str:
+    """Changes values of a live run from the next step on; what can be changed is "optimizer.lr" (or "lr"), above 0."""
+    return _command(_summary(folder), folder, "set", timeout, **_settings(values))
+
+
+def _settings(values: Mapping[str, Any]) -> dict[str, float]:
+    settings = {}
+    for name, value in values.items():
+        if name not in ("lr", "optimizer.lr"):
+            raise SteerError(f"{name} cannot be changed while a run trains; optimizer.lr can")
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or value <= 0:
+            raise SteerError(f"optimizer.lr: must be a number above 0, got {value}")
+        settings["optimizer.lr"] = float(value)
+    if not settings:
+        raise SteerError("nothing to change; say lr=VALUE")
+    return settings
+
+
+def _summary(folder: Path) -> Summary:
+    reader = RunReader(folder)
+    try:
+        summary = reader.summary()
+    finally:
+        reader.close()
+    if summary.damage:
+        raise SteerError(summary.damage)
+    return summary
+
+
+def _command(summary: Summary, folder: Path, verb: str, timeout: float, **arguments: Any) -> str:
+    """Sends a command to a live run and waits until it was carried out; says what the run answered."""
+    if summary.state not in LIVE:
+        raise SteerError(_out_of_reach(summary))
+    try:
+        command = commands.send(folder, verb, **arguments)
+    except (OSError, HomeError) as error:
+        raise SteerError(f"{summary.id} cannot be told to {verb}: {error}") from None
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        try:
+            return commands.wait_acknowledged(folder, command, min(1.0, timeout)).text
+        except TimeoutError:
+            if not lock.held(folder):
+                ended = _summary(folder)
+                raise SteerError(f"{ended.id} ended before it answered: it is {ended.state}") from None
+    raise SteerError(
+        f"{summary.id} has not answered within {timeout:g} s; it carries out the {verb} when its step is done"
+    )
+
+
+def _restart(summary: Summary, folder: Path, timeout: float, spare: Spare | None) -> str:
+    try:
+        launched = launch.resume(folder, spare)
+    except launch.LaunchError as error:
+        raise SteerError(str(error)) from None
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        now = _summary(folder)
+        if now.pid == launched.pid and now.state is not State.STARTING:
+            if now.state is State.FAILED:
+                raise SteerError(f"{now.id} failed: {now.message}")
+            return f"{now.id} goes on at step {now.progress.step}"
+        if not lock.held(folder) and now.pid != launched.pid:
+            raise SteerError(f"{now.id} could not be resumed; see {folder / 'log.txt'}")
+        time.sleep(0.02)
+    raise SteerError(f"{summary.id} has not started within {timeout:g} s; see {folder / 'log.txt'}")
+
+
+def _out_of_reach(summary: Summary) -> str:
+    match summary.state:
+        case State.ELSEWHERE:
+            return f"{summary.id} runs on {summary.host or 'another machine'}; go there to steer it"
+        case State.QUEUED:
+            return f"{summary.id} is queued: no worker has it yet"
+        case State.LOST:
+            return f"{summary.id} is lost, its worker died; resume starts it again"
+        case State.STOPPED | State.FAILED:
+            return f"{summary.id} is {summary.state} already; resume starts it again"
+    return f"{summary.id} has {summary.state} already"
