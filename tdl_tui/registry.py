@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import json
 import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,7 @@ class Option:
     """One choice a person has: its type is its default's type.
 
     `low` and `high` are inclusive; with `above` the low end itself is excluded. They bound each number of a tuple.
+    A tuple has as many numbers as a person likes, at least one; with `fixed`, as many as the default.
     """
 
     name: str
@@ -38,15 +40,17 @@ class Option:
     high: float | None = None
     above: bool = False
     choices: tuple[str, ...] = ()
+    fixed: bool = False
 
     @property
     def kind(self) -> str:
         """What a value must be, in words: "a whole number", "one of relu, tanh", …"""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
-        return _KINDS.get(type(self.default)) or (
-            "numbers in brackets" if any(isinstance(n, float) for n in self._tuple()) else "whole numbers in brackets"
-        )
+        if not isinstance(self.default, tuple):
+            return _KINDS[type(self.default)]
+        count = f"{len(self.default)} " if self.fixed else ""
+        return f"{count}{'numbers' if self._item is float else 'whole numbers'} in brackets"
 
     @property
     def range(self) -> str:
@@ -60,33 +64,46 @@ class Option:
             return f"at least {_number(self.low)}"
         return f"{_number(self.low)} to {_number(self.high)}"
 
-    def _tuple(self) -> tuple[Any, ...]:
-        return self.default if isinstance(self.default, tuple) else ()
+    @property
+    def wanted(self) -> str:
+        """Kind and range in words: "a whole number at least 1", "numbers in brackets, each 0 to 1"."""
+        if self.choices or not self.range:
+            return self.kind
+        return f"{self.kind}{', each' if isinstance(self.default, tuple) else ''} {self.range}"
+
+    @property
+    def _item(self) -> type[int] | type[float]:
+        """What each number of a tuple is."""
+        numbers = self.default if isinstance(self.default, tuple) else ()
+        return float if any(isinstance(number, float) for number in numbers) else int
 
     def check(self, value: object) -> Value:
         """The value, converted to this option's type. Raises ValueError, saying what would be right."""
         converted = self._convert(value)
         if converted is None:
-            raise ValueError(f"must be {self.kind}{self._and_range()}, got {shown(value)}")
+            raise ValueError(f"must be {self.wanted}, got {shown(value)}")
         if self.choices and converted not in self.choices:
             raise ValueError(f"must be {self.kind}, got {shown(value)}{_perhaps(str(value), self.choices)}")
         for number in converted if isinstance(converted, tuple) else (converted,):
             if isinstance(number, (int, float)) and not isinstance(number, bool) and not self._within(number):
-                raise ValueError(f"must be {self.range or 'finite'}, got {shown(value)}")
+                must = "must each be" if isinstance(converted, tuple) else "must be"
+                raise ValueError(f"{must} {self.range or 'finite'}, got {shown(value)}")
         return converted
 
     def parse(self, text: str) -> Value:
         """Reads what a person typed (TOML, or bare words for a string). Raises ValueError as `check` does."""
-        return self.check(text if isinstance(self.default, str) else parse_value(text))
+        value = parse_value(text)
+        return self.check(text if isinstance(self.default, str) and not isinstance(value, str) else value)
 
     def _convert(self, value: object) -> Value | None:
         default = self.default
         if isinstance(default, tuple):
             if not isinstance(value, (list, tuple)):
                 return None
-            number: type[int] | type[float] = float if any(isinstance(n, float) for n in default) else int
-            numbers = [_as_number(n, number) for n in value]
-            return None if None in numbers else tuple(numbers)  # type: ignore[arg-type]  # None was ruled out
+            if len(value) != len(default) if self.fixed else not value:
+                return None
+            numbers = [number for item in value if (number := _as_number(item, self._item)) is not None]
+            return tuple(numbers) if len(numbers) == len(value) else None
         if isinstance(default, bool):
             return value if isinstance(value, bool) else None
         if isinstance(default, str):
@@ -94,16 +111,14 @@ class Option:
         return _as_number(value, type(default))
 
     def _within(self, number: float) -> bool:
-        if not math.isfinite(number):
+        if abs(number) >= 2**63 if isinstance(number, int) else not math.isfinite(number):
             return False
         if self.low is not None and (number <= self.low if self.above else number < self.low):
             return False
         return self.high is None or number <= self.high
 
-    def _and_range(self) -> str:
-        return f" {self.range}" if self.range and not self.choices else ""
 
-
+LONGEST = 80  # characters of a wrong value that an error repeats
 _KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
@@ -112,30 +127,45 @@ def _as_number(value: object, number: type[int] | type[float]) -> int | float | 
         return None
     if number is int:
         return int(value) if isinstance(value, int) or value.is_integer() else None
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # of a whole number beyond what a float can hold
+        return math.inf
 
 
 def _number(value: float) -> str:
-    return f"{value:g}"
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:g}"
 
 
 def shown(value: object) -> str:
-    """A value as a person would type it in TOML."""
+    """A value as a person would type it in TOML, on one line, shortened where it is long."""
+    text = _shown(value, 2)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _shown(value: object, depth: int) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return f'"{value}"'
+        quoted = json.dumps(value[:LONGEST], ensure_ascii=False)
+        return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in quoted)
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(shown(v) for v in value)}]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        items = (_shown(item, depth - 1) for item in value[:LONGEST])
+        return f"[{', '.join(items) if depth else '…'}]"
+    if isinstance(value, Mapping):
+        return "a section"
+    if isinstance(value, int) and abs(value) >= 10**LONGEST:
+        return "a huge number"
+    return str(value)
 
 
 def parse_value(text: str) -> Any:
     """A TOML value, or the text itself where it is none: `3e-4`, `true`, `[64, 32]`, `relu`."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, KeyError):
+        document = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):  # also of a number or a nesting too big for Python's own limits
         return text
+    return document["value"] if len(document) == 1 else text
 
 
 def nearest(name: str, names: Iterator[str] | list[str] | tuple[str, ...]) -> str | None:
@@ -154,6 +184,7 @@ class DataShape:
 
     `input` is one example's shape without the batch: (channels, height, width) for an "image", (steps, features) for
     a "sequence", (features,) for a "table". `outputs` is the number of classes, or of regression targets.
+    Of `examples`, the last `fixed_test` are the set's own test part.
     """
 
     task: Task
@@ -163,6 +194,7 @@ class DataShape:
     classes: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     examples: int = 0
+    fixed_test: int = 0
 
 
 def _accepts_all(shape: DataShape, options: Options) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from pydantic.fields import FieldInfo
 
 from tdl_tui.registry import (
@@ -59,20 +59,31 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, validate_default=False)
 
 
+def _title(name: str) -> str:
+    """Raises ValueError for a name that a line of a table could not show, or that means another run."""
+    name = name.strip()
+    if not name.isprintable():
+        raise ValueError("must be printable text on one line")
+    if name == "last":
+        raise ValueError('must be another name: "last" is the newest run')
+    return name
+
+
 Options = dict[str, Value]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0, strict=True)]
-Positive = Annotated[int, Field(ge=1, strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=10**9, strict=True)]
+Positive = Annotated[int, Field(ge=1, le=10**9, strict=True)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)]
+Title = Annotated[str, Field(max_length=200), AfterValidator(_title)]
 
 
 class Data(Section):
     dataset: str = Field("digits", description="what to learn from; see tdl datasets")
     batch_size: Positive = Field(64, description="examples a step")
-    split: tuple[Share, Share, Share] = Field(
-        (0.8, 0.1, 0.1), description="shares of training, validation and test"
-    )
-    split_seed: Count = Field(0, description="decides which example goes where, apart from seed")
-    normalize: bool = Field(True, description="zero mean and unit deviation, fitted on the training part")
+    split: tuple[Share, Share, Share] = Field((0.8, 0.1, 0.1), description="shares of training, validation and test")
+    split_seed: Seed = Field(0, description="decides which example goes where, apart from seed")
+    normalize: StrictBool = Field(True, description="zero mean and unit deviation, fitted on the training part")
     storage: Literal["auto", "memory", "stream"] = Field(
         "auto", description="hold the examples on the device, or stream them; auto decides by size"
     )
@@ -94,10 +105,8 @@ class Objective(Section):
 
 class Optimizer(Section):
     name: str = Field("adam", description="how a gradient becomes an update")
-    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(1e-3, description="learning rate")
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0.0, description="pull of the weights towards zero"
-    )
+    lr: Annotated[Number, Field(gt=0)] = Field(1e-3, description="learning rate")
+    weight_decay: Annotated[Number, Field(ge=0)] = Field(0.0, description="pull of the weights towards zero")
     options: Options = Field(default_factory=dict)
 
 
@@ -110,7 +119,7 @@ class Schedule(Section):
 class EarlyStopping(Section):
     monitor: str = Field("val/loss", description="the per-validation series that decides which weights are best")
     patience: Count = Field(0, description="validations without improvement before the end; 0: never")
-    restore_best: bool = Field(True, description="end with the best weights, not the last")
+    restore_best: StrictBool = Field(True, description="end with the best weights, not the last")
 
 
 class Training(Section):
@@ -122,21 +131,15 @@ class Training(Section):
         0, description="CPU threads; 0: chosen at the start by what is free, then kept"
     )
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast to bfloat16")
-    compile: bool = Field(False, description="torch.compile; slow to start, seldom faster on a CPU")
-    gradient_clip_norm: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0.0, description="largest gradient norm; 0: no clipping"
-    )
-    checkpoint_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        60.0, description="time between checkpoints"
-    )
-    stop_on_nonfinite: bool = Field(True, description="end as failed when the loss is NaN or infinite")
+    compile: StrictBool = Field(False, description="torch.compile; slow to start, seldom faster on a CPU")
+    gradient_clip_norm: Annotated[Number, Field(ge=0)] = Field(0.0, description="largest gradient norm; 0: no clipping")
+    checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(60.0, description="time between checkpoints")
+    stop_on_nonfinite: StrictBool = Field(True, description="end as failed when the loss is NaN or infinite")
     early_stopping: EarlyStopping = Field(default_factory=EarlyStopping)
 
 
 class Telemetry(Section):
-    budget: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.02, description="share of the time that looking inside may cost; 0: nothing is looked at"
-    )
+    budget: Share = Field(0.02, description="share of the time that looking inside may cost; 0: nothing is looked at")
     probes: Annotated[int, Field(ge=0, le=64, strict=True)] = Field(
         16, description="held-out examples whose outputs are followed"
     )
@@ -145,8 +148,8 @@ class Telemetry(Section):
 class Experiment(Section):
     """Everything a training needs, complete. Make one with `experiment()` or `read()`, which say what is wrong."""
 
-    name: str = Field("", max_length=200, description="what to call the run; empty: from data and architecture")
-    seed: Count = Field(0, description="decides initial weights, order and dropout")
+    name: Title = Field("", description="what to call the run; empty: from data and architecture")
+    seed: Seed = Field(0, description="decides initial weights, order and dropout")
     data: Data = Field(default_factory=Data)
     model: Model = Field(default_factory=Model)
     objective: Objective = Field(default_factory=Objective)
@@ -183,6 +186,7 @@ NAMED: tuple[tuple[str, str, Registry[Any]], ...] = (
     ("optimizer", "name", OPTIMIZERS),
     ("schedule", "name", SCHEDULES),
 )
+REGISTRIES = {section: registry for section, _, registry in NAMED}
 SECTIONS: dict[str, type[Section]] = {
     "data": Data,
     "model": Model,
@@ -198,26 +202,30 @@ DEFAULT_LOSS = {"classification": "cross_entropy", "regression": "mse"}
 
 def experiment(document: Mapping[str, Any]) -> Experiment:
     """The experiment that a nested document describes, completed. Raises SpecError with every fault found."""
-    problems = [Problem(path, message) for path, message in _unknown_keys(document)]
+    problems = list(_unknown_keys(document))
     if problems:
         raise SpecError(problems)
     draft = _plain(document)
-    entries = dict(_entries(draft, problems))
-    if dataset := entries.get("data"):
+    shape = None
+    for section, dataset in _entries(draft, ["data"], problems):
         for path, value in dataset.recipe.items():
             setdefault(draft, path, value)
-    for section, entry in entries.items():
+        _complete_options(draft, section, dataset, problems)
+        if not problems:
+            shape = dataset.describe(draft["data"]["options"])
+            setdefault(draft, "objective.loss", DEFAULT_LOSS[shape.task])
+    for section, entry in _entries(draft, [section for section, _, _ in NAMED[1:]], problems):
         _complete_options(draft, section, entry, problems)
-    if not problems and (dataset := entries.get("data")):
-        shape = dataset.describe(draft["data"]["options"])
-        setdefault(draft, "objective.loss", DEFAULT_LOSS[shape.task])
-        setdefault(draft, "objective.options", {})
+    if shape and not problems:
         _fits_together(draft, shape, problems)
     try:
         made = Experiment.model_validate(draft)
     except ValidationError as error:
-        raise SpecError([*problems, *_problems_of(error)]) from None
-    problems += _crosscheck(made)
+        told = {problem.path for problem in problems}
+        problems += (problem for problem in _problems_of(error) if problem.path not in told)
+        raise SpecError(problems) from None
+    if not problems:
+        problems += _crosscheck(made)
     if problems:
         raise SpecError(problems)
     return made
@@ -226,13 +234,18 @@ def experiment(document: Mapping[str, Any]) -> Experiment:
 def read(path: Path) -> dict[str, Any]:
     """The document in a TOML file. Raises SpecError naming the file, and line and column of a fault."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
-        raise SpecError([Problem(str(path), f"not valid TOML: {error}")]) from None
+        fault = f"not valid TOML: {error}"
     except UnicodeDecodeError as error:
-        raise SpecError([Problem(str(path), f"not UTF-8 text (byte {error.start})")]) from None
+        fault = f"not UTF-8 text (byte {error.start})"
+    except ValueError as error:  # of a whole number beyond Python's limit of digits
+        fault = f"not valid TOML: {error}"
+    except RecursionError:
+        fault = "nested too deeply"
     except OSError as error:
-        raise SpecError([Problem(str(path), f"cannot be read: {error.strerror}")]) from None
+        fault = f"cannot be read: {error.strerror}"
+    raise SpecError([Problem(str(path), fault)])
 
 
 def assign(document: MutableMapping[str, Any], path: str, value: Any) -> None:
@@ -249,8 +262,10 @@ def assign_text(document: MutableMapping[str, Any], assignment: str) -> None:
     """Carries out one `--set path=value`. Raises SpecError where there is no "="."""
     path, equals, text = assignment.partition("=")
     if not equals or not path.strip():
-        raise SpecError([Problem("", f"--set takes path=value, got {assignment!r}")])
-    assign(document, path.strip(), parse_value(text.strip()))
+        raise SpecError([Problem("", f"--set takes path=value, got {shown(assignment)}")])
+    path, text = path.strip(), text.strip()
+    value = parse_value(text)
+    assign(document, path, text if path == "name" and not isinstance(value, str) else value)
 
 
 def setdefault(document: MutableMapping[str, Any], path: str, value: Any) -> None:
@@ -292,6 +307,7 @@ def _option(name: str, field: FieldInfo) -> Option:
         high=bound("le"),
         above=bound("gt") is not None,
         choices=choices,
+        fixed=isinstance(field.default, tuple),
     )
 
 
@@ -305,59 +321,78 @@ def _metadata(field: FieldInfo) -> Iterator[Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+    return list(value) if isinstance(value, (list, tuple)) else value
 
 
-def _known_paths(document: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"{n}" for n in ("name", "seed"))
+def _known_paths() -> Iterator[str]:
+    yield from ("name", "seed")
     for path, section in SECTIONS.items():
         yield path
-        for name, field in section.model_fields.items():
-            if not _is_section(field):
-                yield f"{path}.{name}"
-    for section_name, entry in _entries(document, []):
-        yield from (f"{section_name}.options.{option.name}" for option in entry.options)
+        yield from (f"{path}.{name}" for name, field in section.model_fields.items() if not _is_section(field))
 
 
-def _unknown_keys(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    known = list(_known_paths(document))
+def _unknown_keys(document: Mapping[str, Any]) -> Iterator[Problem]:
+    known = tuple(_known_paths())
 
-    def walk(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    def walk(table: Mapping[str, Any], prefix: str) -> Iterator[Problem]:
         for key, value in table.items():
             path = f"{prefix}{key}"
-            if path.endswith(".options"):
-                continue  # checked against the entry
-            if path not in known:
-                yield path, f"unknown key{_nearest_path(path, known)}"
+            if path not in known or "." in key:
+                yield Problem(path, f"unknown key{_nearest_path(path, known, document)}")
+            elif path in SECTIONS and not isinstance(value, Mapping):
+                name = next((f'; nearest: "{path}.{name}"' for section, name, _ in NAMED if section == path), "")
+                yield Problem(path, f"must be a section, got {shown(value)}{name}")
             elif path in SECTIONS:
-                if isinstance(value, Mapping):
-                    yield from walk(value, f"{path}.")
-                else:
-                    yield path, f"must be a section, got {shown(value)}"
+                yield from walk(value, f"{path}.")
 
     yield from walk(document, "")
 
 
-def _nearest_path(path: str, known: list[str]) -> str:
-    """The nearest known path; one that ends in the same key, wherever it stands, is nearest of all."""
-    key = path.rpartition(".")[2]
-    same = [p for p in known if p.rpartition(".")[2] == key]
-    leaves = {p.rpartition(".")[2]: p for p in known}
-    near = same[0] if same else nearest(path, known)
-    if near is None and (leaf := nearest(key, tuple(leaves))):
-        near = leaves[leaf]
-    return f'; nearest: "{near}"' if near else ""
+def _nearest_path(path: str, known: tuple[str, ...], document: Mapping[str, Any]) -> str:
+    """The hint that names the nearest path, options of every entry included.
+
+    The same last key is nearest, then one that looks like it; among those, one in the same section goes first, and
+    one that the chosen entries have before one that others have.
+    """
+    section, _, key = path.rpartition(".")
+    candidates = [(p, "") for p in known] + list(_option_paths(document))
+
+    def hint(candidates: list[tuple[str, str]]) -> str | None:
+        leaves: dict[str, tuple[str, str]] = {}
+        for candidate, owner in candidates:
+            leaves.setdefault(candidate.rpartition(".")[2], (candidate, owner))
+        if (leaf := nearest(key, tuple(leaves))) is None:
+            return None
+        candidate, owner = leaves[leaf]
+        return f'; nearest: "{candidate}"{owner}'
+
+    def within(prefix: str) -> list[tuple[str, str]]:
+        return [pair for pair in candidates if prefix and pair[0].startswith(f"{prefix}.")]
+
+    same = [pair for pair in candidates if pair[0].rpartition(".")[2] == key]
+    near_section = nearest(section, tuple(SECTIONS)) or ""
+    return hint(within(section)) or hint(same) or hint(within(near_section)) or hint(candidates) or ""
 
 
-def _entries(document: Mapping[str, Any], problems: list[Problem]) -> Iterator[tuple[str, Any]]:
+def _option_paths(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The paths of every entry's options, the chosen entries' first, each with whose it is unless that is chosen."""
+    chosen = dict(_entries(document, [section for section, _, _ in NAMED], []))
+    for section, entry in chosen.items():
+        yield from ((f"{section}.options.{option.name}", "") for option in entry.options)
+    for section, _, registry in NAMED:
+        for entry in registry:
+            yield from ((f"{section}.options.{option.name}", f" (of {entry.name})") for option in entry.options)
+
+
+def _entries(
+    document: Mapping[str, Any], sections: Iterable[str], problems: list[Problem]
+) -> Iterator[tuple[str, Any]]:
+    """The entries that the document names, or that stand where it names none, by section."""
     for section, key, registry in NAMED:
         table = document.get(section, {})
-        if not isinstance(table, Mapping):
+        if section not in sections or not isinstance(table, Mapping):
             continue
-        default = SECTIONS[section].model_fields[key].default
-        if section == "objective" and key not in table:
-            continue  # follows the data's task
-        name = table.get(key, default)
+        name = table.get(key, SECTIONS[section].model_fields[key].default)
         try:
             yield section, registry[name] if isinstance(name, str) else _not_a_name(registry, name)
         except UnknownName as error:
@@ -379,8 +414,7 @@ def _complete_options(draft: dict[str, Any], section: str, entry: Entry, problem
     for name, value in given.items():
         path = f"{section}.options.{name}"
         if name not in known:
-            near = nearest(name, tuple(known))
-            hint = f'; nearest: "{near}"' if near else f"; it has {', '.join(known) or 'none'}"
+            hint = _nearest_option(name, tuple(known), REGISTRIES[section])
             problems.append(Problem(path, f"{entry.name} has no such option{hint}"))
             continue
         try:
@@ -388,6 +422,15 @@ def _complete_options(draft: dict[str, Any], section: str, entry: Entry, problem
         except ValueError as error:
             problems.append(Problem(path, str(error)))
     table["options"] = complete
+
+
+def _nearest_option(name: str, known: tuple[str, ...], registry: Registry[Any]) -> str:
+    if near := nearest(name, known):
+        return f'; nearest: "{near}"'
+    owned = {option.name: entry.name for entry in registry for option in entry.options}
+    if near := nearest(name, tuple(owned)):
+        return f"; {owned[near]} has {near}"
+    return f"; it has {', '.join(known)}" if known else ""
 
 
 def _fits_together(draft: Mapping[str, Any], shape: DataShape, problems: list[Problem]) -> None:
@@ -423,13 +466,17 @@ def _problems_of(error: ValidationError) -> Iterator[Problem]:
 
 def _in_words(path: str, fault: Mapping[str, Any]) -> str:
     section, _, name = path.rpartition(".")
-    options = {option.name: option for option in section_options(section)} if section in SECTIONS or not section else {}
-    option = options.get(name)
-    got = f", got {shown(fault['input'])}" if not isinstance(fault["input"], Mapping) else ""
+    known = section_options(section) if section in SECTIONS or not section else ()
+    option = next((option for option in known if option.name == name), None)
+    got = f", got {shown(fault['input'])}"
+    if fault["type"] == "value_error":
+        return f"{fault['ctx']['error']}{got}"
+    if fault["type"] == "string_too_long":
+        return f"must be at most {fault['ctx']['max_length']} characters, got {len(fault['input'])}"
     if option is None:
         return f"{fault['msg'].lower()}{got}"
     if name == "device":
         return f"must be auto, cpu, mps, cuda or cuda:N{got}"
     if option.choices:
         return f"must be {option.kind}{got}"
-    return f"must be {option.kind}{' ' + option.range if option.range else ''}{got}"
+    return f"must be {option.wanted}{got}"

@@ -29,7 +29,7 @@ LOSSES.register(
     )
 )
 
-_BETAS = Option("betas", (0.9, 0.999), "decay of the first and second moments", low=0, high=0.999999)
+_BETAS = Option("betas", (0.9, 0.999), "decay of the first and second moments", low=0, high=0.999999, fixed=True)
 _EPS = Option("eps", 1e-8, "added to the denominator", low=0, above=True)
 OPTIMIZERS.register(
     OptimizerEntry(
