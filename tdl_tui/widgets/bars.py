@@ -34,7 +34,7 @@ def softmax(logits: Sequence[float]) -> list[float]:
 
 
 def bar(share: float, width: int) -> str:
-    """A bar of `width` cells filled to `share` (outside of 0 to 1 it is clamped; NaN is empty), to an eighth of a cell."""
+    """A bar of `width` cells filled to `share`, to an eighth of a cell; clamped to 0 to 1, NaN is empty."""
     share = 0.0 if math.isnan(share) else min(1.0, max(0.0, share))
     eighths = round(share * width * 8)
     full, rest = divmod(eighths, 8)
@@ -92,15 +92,16 @@ def draw_classes(bars: ClassBars, logits: bool, width: int, height: int, palette
                 if column:
                     pieces.append(("  ", PLAIN))
                 c = rows[index]
-                pieces += _class_row(bars, c, values[c], reach if logits else 0.0, (each, label), palette)
+                pieces += _class_row(
+                    bars, c, values[c], reach=reach if logits else 0.0, width=each, label=label, palette=palette
+                )
         out.append(line(pieces, width))
     return out
 
 
 def _class_row(
-    bars: ClassBars, c: int, value: float, reach: float, widths: tuple[int, int], palette: Palette
+    bars: ClassBars, c: int, value: float, *, reach: float, width: int, label: int, palette: Palette
 ) -> list[Piece]:
-    width, label = widths
     target, predicted = c == bars.target, c == bars.predicted
     sign = RIGHT if target and predicted else TARGET if target else PREDICTED if predicted else " "
     color = palette.target if target else palette.bad if predicted else palette.muted

@@ -13,7 +13,7 @@ from textual.strip import Strip
 from tdl_tui.runs.records import LAYER_COLUMNS, LayerSample
 
 from .lines import PLAIN, Piece, fit, ink, line
-from .numbers import percent, scientific
+from .numbers import norm, percent, scientific
 from .palette import Palette
 from .sparkline import sparkline
 
@@ -103,13 +103,13 @@ def draw_gradients(table: LayerTable, width: int, height: int, palette: Palette)
         hue = ink(_color(mark, palette))
         pieces: list[Piece] = [
             (fit(name, name_width), text),
-            (fit(_figure(row[0]), 9, "right"), text if math.isfinite(row[0]) else ink(palette.bad, bold=True)),
+            (fit("–" if math.isnan(row[0]) else norm(row[0]), 9, "right"), text if math.isfinite(row[0]) else ink(palette.bad, bold=True)),
         ]
         if spark >= 4:
             points = [(s.step, s.rows[index][0]) for s in table.samples if index < len(s.rows)]
             pieces.append((" " + sparkline(points, spark, table.reach, log=True), ink(palette.accent)))
         if weights:
-            pieces.append((fit(_figure(row[1]), 9, "right"), muted))
+            pieces.append((fit("–" if math.isnan(row[1]) else norm(row[1]), 9, "right"), muted))
         pieces.append((fit(_figure(row[2]), 9, "right"), hue))
         sign, word = mark.value
         pieces.append((fit(f" {sign} {word}" if words else f" {sign}", 13 if words else 2), hue))

@@ -34,6 +34,11 @@ def scientific(value: float) -> str:
     return f"{mantissa}e{int(power)}"
 
 
+def norm(value: float) -> str:
+    """A norm in seven cells or fewer: as a plain number where that says enough ("0.0402", "12.3"), else "1.2e-5"."""
+    return real(value) if 1e-3 <= abs(value) < 1e4 else scientific(value)
+
+
 def brief(value: float) -> str:
     """A setting as short as it can be said exactly enough: "0.001", "3e-4", "0.05"."""
     text = f"{value:.3g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -89,7 +90,7 @@ def _half(upper: tuple[int, int, int], lower: tuple[int, int, int] | None) -> St
 def draw_trace(probe: Probe, width: int, height: int, palette: Palette) -> list[Strip]:
     """A (T, F) sequence as lines over time, one a feature (the first three), on a common scale."""
     steps, features = probe.shape
-    finite = [v for v in probe.input if v == v and abs(v) != float("inf")]
+    finite = [v for v in probe.input if math.isfinite(v)]
     span = covering(min(finite), max(finite)) if finite else Span(0.0, 1.0)
     grid = [[" "] * width for _ in range(height)]
     colors = [[""] * width for _ in range(height)]

@@ -1,0 +1,335 @@
+"""A run, live: curves, a probe's outputs, the layers' gradients, events; and how it is steered. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from textual import events, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.screen import Screen
+
+from tdl_tui.runs.records import State
+from tdl_tui.widgets.axes import Scale
+from tdl_tui.widgets.chart import SMOOTHING
+from tdl_tui.widgets.numbers import brief
+from tdl_tui.widgets.spans import SpanCompositor
+
+from .confirm import AskScreen, ConfirmScreen
+from .frame import KeyBar
+from .run_panels import (
+    ChartPanel,
+    Choices,
+    EventsPanel,
+    GradientPanel,
+    HeaderPanel,
+    NoticePanel,
+    Panel,
+    ProbePanel,
+)
+from .run_snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from tdl_tui.worker.spare import Spare
+
+PERIOD = 0.5
+"""Seconds between two looks at the run."""
+_SCALES: dict[Scale, Scale] = {"steps": "epochs", "epochs": "time", "time": "steps"}
+_PANELS = {"1": "loss", "2": "metric", "3": "probe", "4": "gradients", "5": "events"}
+
+
+class Reads(Protocol):
+    """Where snapshots come from: None while nothing has changed."""
+
+    def read(self, width: int) -> Snapshot | None: ...
+
+
+class Fresh(Message):
+    """A new snapshot; a later one takes the place of one that waits."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__()
+        self.snapshot = snapshot
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, Fresh)
+
+
+def heights(available: int, classes: int, layers: int) -> tuple[int, int, int]:
+    """Lines for charts, for probe and gradients, and for events, out of those between header and keys.
+
+    The middle gets what its rows need (classes and layers, with their headings) but leaves the charts two fifths.
+    """
+    happenings = 2 if available < 30 else max(4, available // 7)
+    rest = available - happenings
+    middle = min(max(classes + 1, layers + 2, 11), rest * 3 // 5)
+    if rest >= 36:  # room is shared out where there is plenty
+        middle = max(middle, rest * 2 // 5)
+    return rest - middle, middle, happenings
+
+
+class RunScreen(Screen[None]):
+    """Watches one run, and steers it."""
+
+    CSS_PATH = "run.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p,space", "steer('pause')", "pause", tooltip="after the step in progress"),
+        Binding("p,space", "steer('resume')", "go on", tooltip="let a paused run train on"),
+        Binding("r", "steer('restart')", "resume", tooltip="start a worker from the last checkpoint"),
+        Binding("s", "stop", "stop", tooltip="end it with a checkpoint to resume from"),
+        Binding("c", "steer('checkpoint')", "checkpoint", tooltip="keep the weights as they are now"),
+        Binding("l", "learning_rate", "learning rate", tooltip="change it from the next step on"),
+        Binding("y", "log", "log", tooltip="loss on a linear or a logarithmic axis"),
+        Binding("x", "scale", "x axis", tooltip="steps, epochs or time"),
+        Binding("m", "smooth", "smooth", tooltip="average the curves: off, 0.6, 0.9, 0.97"),
+        Binding("o", "outputs", "logits", tooltip="softmax or logits"),
+        Binding("right,n", "probe(1)", "next probe", show=False),
+        Binding("left,b", "probe(-1)", "previous probe", show=False),
+        Binding("1", "enlarge('1')", "loss", show=False, tooltip="enlarge it, and back"),
+        Binding("2", "enlarge('2')", "accuracy", show=False, tooltip="enlarge it, and back"),
+        Binding("3", "enlarge('3')", "probe", show=False, tooltip="enlarge it, and back"),
+        Binding("4", "enlarge('4')", "gradients", show=False, tooltip="enlarge it, and back"),
+        Binding("5", "enlarge('5')", "events", show=False, tooltip="enlarge it, and back"),
+        Binding("1", "enlarge('1')", "enlarge", key_display="1–5"),
+        Binding("escape,q", "back", "back"),
+    ]
+
+    def __init__(self, folder: Path, source: Callable[[], Reads] | None = None) -> None:
+        """`source` makes what is read from instead of the folder; it is called and read in a thread of its own."""
+        super().__init__()
+        self._compositor = SpanCompositor()
+        self.folder = folder
+        self.snapshot: Snapshot | None = None
+        self.choices = Choices()
+        self.enlarged = ""
+        self._make_source = source or self._open
+        self._wake = threading.Event()
+        self._ended = threading.Event()
+        self._width = 80
+
+    def compose(self) -> ComposeResult:
+        yield HeaderPanel(id="header")
+        yield NoticePanel(id="notice")
+        with Vertical(id="panels"):
+            with Horizontal(id="charts", classes="row"):
+                yield ChartPanel("loss", "1", "loss", id="loss")
+                yield ChartPanel("", "2", "", id="metric")
+            with Horizontal(id="middle", classes="row"):
+                yield ProbePanel("probe", "3", id="probe")
+                yield GradientPanel("gradients", "4", id="gradients")
+            with Horizontal(id="below", classes="row"):
+                yield EventsPanel("events", "5", id="events")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self._arrange()
+        self._follow()
+
+    def on_unmount(self) -> None:
+        self._ended.set()
+        self._wake.set()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._arrange()
+
+    @work(thread=True, group="follow", exclusive=True)
+    def _follow(self) -> None:
+        source = self._make_source()
+        while not self._ended.is_set():
+            snapshot = source.read(self._width)
+            if snapshot is not None:
+                self.post_message(Fresh(snapshot))
+            self._wake.wait(PERIOD)
+            self._wake.clear()
+
+    def _open(self) -> Reads:
+        from tdl_tui.runs.reader import RunReader
+
+        from .run_snapshot import Source
+
+        return Source(RunReader(self.folder))
+
+    def on_fresh(self, message: Fresh) -> None:
+        before, self.snapshot = self.snapshot, message.snapshot
+        self.title = self.snapshot.title
+        if before is None or _wants(before) != _wants(self.snapshot):
+            self._arrange()
+        self._show()
+        if before is None or before.summary.state != self.snapshot.summary.state:
+            self.refresh_bindings()
+
+    def _show(self) -> None:
+        for panel in self.query(Panel):
+            if panel.display:
+                panel.take(self.snapshot, self.choices)
+        self.query_one(NoticePanel).take(self.snapshot, self.choices)
+
+    def _arrange(self) -> None:
+        """Shares out the lines; where one panel is enlarged it has them all."""
+        enlarged = _PANELS.get(self.enlarged, "")
+        panels = self.query_one("#panels")
+        notice = self.query_one(NoticePanel)
+        available = self.size.height - 3 - (1 if notice.display else 0)
+        classes, layers = _wants(self.snapshot)
+        for row, height in zip(panels.children, heights(available, classes, layers), strict=True):
+            inside = [child.id for child in row.children]
+            row.display = not enlarged or enlarged in inside
+            row.styles.height = "1fr" if enlarged or row.id == "charts" else height
+            for child in row.children:
+                child.display = not enlarged or child.id == enlarged
+        whole = self.size.width if enlarged in ("loss", "metric") else self.size.width // 2
+        if whole - 8 != self._width:
+            self._width = max(16, whole - 8)
+            self._wake.set()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        state = self.snapshot.summary.state if self.snapshot else None
+        damaged = bool(self.snapshot and self.snapshot.summary.damage)
+        match action, parameters:
+            case "steer", ("pause",):
+                return state is State.RUNNING
+            case "steer", ("resume",):
+                return state is State.PAUSED
+            case "steer", ("restart",):
+                return state in (State.STOPPED, State.FAILED, State.LOST) and not damaged
+            case ("steer", ("checkpoint",)) | ("learning_rate", _):
+                return state in (State.RUNNING, State.PAUSED)
+            case "stop", _:
+                return state is not None and state.live
+            case _:
+                return super().check_action(action, parameters)
+
+    def action_log(self) -> None:
+        view = self.choices.view
+        self._choose(replace(self.choices, view=replace(view, log=not view.log)))
+
+    def action_scale(self) -> None:
+        view = self.choices.view
+        self._choose(replace(self.choices, view=replace(view, scale=_SCALES[view.scale])))
+
+    def action_smooth(self) -> None:
+        view = self.choices.view
+        following = SMOOTHING[(SMOOTHING.index(view.smoothing) + 1) % len(SMOOTHING)]
+        self._choose(replace(self.choices, view=replace(view, smoothing=following)))
+
+    def action_outputs(self) -> None:
+        self._choose(replace(self.choices, logits=not self.choices.logits))
+
+    def action_probe(self, by: int) -> None:
+        if self.snapshot is not None and self.snapshot.probes:
+            self._choose(replace(self.choices, probe=(self.choices.probe + by) % len(self.snapshot.probes)))
+
+    def _choose(self, choices: Choices) -> None:
+        self.choices = choices
+        self._show()
+
+    def action_enlarge(self, key: str) -> None:
+        self.enlarged = "" if self.enlarged == key else key
+        self._arrange()
+        self._show()
+
+    def action_back(self) -> None:
+        if self.enlarged:
+            self.action_enlarge(self.enlarged)
+        elif len(self.app.screen_stack) > 1:
+            self.dismiss()
+
+    def action_steer(self, verb: str) -> None:
+        self._carry_out(verb)
+
+    def action_stop(self) -> None:
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._carry_out("stop")
+
+        self.app.push_screen(
+            ConfirmScreen("Stop this training?", "It ends with a checkpoint: r resumes it from there."), answered
+        )
+
+    def action_learning_rate(self) -> None:
+        now = self.snapshot.latest.get("lr", math.nan) if self.snapshot else math.nan
+
+        def answered(text: str | None) -> None:
+            if text is None:
+                return
+            try:
+                value = learning_rate(text)
+            except ValueError as error:
+                self._say(str(error), bad=True)
+                return
+            self._carry_out("set", value)
+
+        hint = "a number above 0, such as 3e-4; it holds from the next step on"
+        self.app.push_screen(AskScreen("Learning rate", brief(now) if math.isfinite(now) else "", hint), answered)
+
+    @work(thread=True, group="steer")
+    def _carry_out(self, verb: str, value: float = 0.0) -> None:
+        from tdl_tui.worker import steer
+
+        self.app.call_from_thread(self._say, _DOING[verb].format(value=brief(value)))
+        try:
+            said = _steer(verb, value, self.folder, getattr(self.app, "spare", None))
+        except steer.SteerError as error:
+            self.app.call_from_thread(self._say, str(error), bad=True)
+        else:
+            self.app.call_from_thread(self._say, said)
+        self._wake.set()
+
+    def _say(self, text: str, *, bad: bool = False) -> None:
+        if self.is_mounted:
+            self.query_one(NoticePanel).say(text, bad=bad)
+            self._arrange()
+
+
+_DOING = {
+    "pause": "pausing after the step in progress …",
+    "resume": "going on …",
+    "restart": "starting a worker from the last checkpoint …",
+    "checkpoint": "writing a checkpoint …",
+    "stop": "stopping with a checkpoint …",
+    "set": "setting the learning rate to {value} …",
+}
+
+
+def _steer(verb: str, value: float, folder: Path, spare: Spare | None) -> str:
+    from tdl_tui.worker import steer
+
+    match verb:
+        case "pause":
+            return steer.pause(folder)
+        case "resume" | "restart":
+            return steer.resume(folder, spare=spare)
+        case "checkpoint":
+            return steer.checkpoint(folder)
+        case "stop":
+            return steer.stop(folder)
+        case _:
+            return steer.set_value(folder, {"optimizer.lr": value})
+
+
+def learning_rate(text: str) -> float:
+    """A learning rate as typed. Raises ValueError saying what would be right."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value <= 0:
+        raise ValueError(f'learning rate: must be a number above 0, got "{text}"')
+    return value
+
+
+def _wants(snapshot: Snapshot | None) -> tuple[int, int]:
+    """Rows that the probe and the gradients would like to have."""
+    if snapshot is None:
+        return 10, 4
+    classes = len(snapshot.outputs.outputs[0]) if snapshot.outputs and snapshot.outputs.outputs else 0
+    if snapshot.metric == "r2":
+        classes = min(16, len(snapshot.probes))
+    return min(classes, 24), len(snapshot.layer_names)
