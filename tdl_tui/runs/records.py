@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class State(StrEnum):
@@ -58,8 +58,7 @@ class Best:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """One recorded value: optimizer step, time in seconds since the epoch, value (may be NaN or infinite)."""
 
     step: int
@@ -67,8 +66,7 @@ class Point:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(NamedTuple):
     """Points first..last (steps) summed up: extremes, mean and count of the finite ones, and the count of the others.
 
     `count` may be 0, then minimum, maximum and mean are NaN. `time` is the time of the last point.
@@ -80,7 +78,7 @@ class Bucket:
     minimum: float
     maximum: float
     mean: float
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody wants of a bucket
     nonfinite: int
 
 

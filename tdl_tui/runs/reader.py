@@ -1,0 +1,358 @@
+"""Reads a run: its state, its series at any width, its samples and events. Never writes, and holds no lock for long."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from . import host, lock, rollups, samples, schema
+from .records import (
+    LAYER_COLUMNS,
+    Best,
+    Bucket,
+    Event,
+    LayerSample,
+    Point,
+    Probe,
+    ProbeSample,
+    Progress,
+    State,
+    Summary,
+)
+from .schema import Damaged, UnreadableRun
+from .series import SeriesReader, bucket_size
+
+LAYER_SERIES = {
+    "grad/norm/": LAYER_COLUMNS.index("gradient_norm"),
+    "weight/norm/": LAYER_COLUMNS.index("weight_norm"),
+    "update/ratio/": LAYER_COLUMNS.index("update_ratio"),
+}
+PAGE = 4096  # points a transaction of `points` reads
+
+
+class RunReader:
+    """A run's folder, opened when first asked, from any thread. `summary` never raises; all else raises
+    schema.UnreadableRun (one line) where the run is damaged or newer than this program."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.RLock()
+
+    def close(self) -> None:
+        """Lets go of the file. Asking again opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def __enter__(self) -> RunReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------------------------------- what kind of run
+
+    def summary(self) -> Summary:
+        """The run in short. The state is what the worker last said, checked against the lock and the machine."""
+        try:
+            return summarize(self.folder, self.facts())
+        except UnreadableRun as error:
+            return _unreadable(self.folder, str(error))
+
+    def facts(self) -> dict[str, Any]:
+        """Everything the writer said by `update`."""
+        with self._transaction() as connection:
+            rows = connection.execute("SELECT key, value FROM fact").fetchall()
+        try:
+            return {key: json.loads(value) for key, value in rows}
+        except (ValueError, TypeError, RecursionError) as error:
+            raise Damaged(f"{self.folder / schema.FILE} is damaged: {error}") from None
+
+    def changed(self) -> object:
+        """A token that differs from the one before when anything was written, or the worker began or ended."""
+        with self._lock:
+            try:
+                (version,) = self._open().execute("PRAGMA data_version").fetchone()
+            except (UnreadableRun, sqlite3.Error) as error:
+                return str(error)
+            return version, id(self._connection), lock.held(self.folder)
+
+    # ------------------------------------------------------------------------------------------------------ series
+
+    def series_names(self) -> list[str]:
+        """The names of all series that have points, sorted; those of the layers, in the layers' order, at the end."""
+        with self._transaction() as connection:
+            own = [
+                name
+                for (name,) in connection.execute(
+                    "SELECT name FROM series WHERE EXISTS (SELECT 1 FROM chunk WHERE series = id) ORDER BY name"
+                )
+            ]
+            sampled = connection.execute("SELECT 1 FROM layer_sample LIMIT 1").fetchone()
+            layers = self.layer_names() if sampled else []
+        return own + [prefix + layer for prefix in LAYER_SERIES for layer in layers]
+
+    def first(self, name: str) -> Point | None:
+        """The first point of a series; None where there is none."""
+        with self._series(name) as series:
+            return next(_points(series, 0, 1), None)
+
+    def last(self, name: str) -> Point | None:
+        """The last point of a series; None where there is none."""
+        with self._series(name) as series:
+            return next(_points(series, series.count - 1, series.count), None) if series.count else None
+
+    def extent(self, name: str) -> tuple[int, int, int] | None:
+        """First step, last step and number of points; None where there are none."""
+        with self._series(name) as series:
+            if not series.count:
+                return None
+            steps = [series.points(i, i + 1)[0][0] for i in (0, series.count - 1)]
+            return steps[0], steps[1], series.count
+
+    def points(self, name: str, first: int | None = None, last: int | None = None) -> Iterator[Point]:
+        """Every point as it was recorded, of the steps first..last (inclusive)."""
+        with self._series(name) as series:
+            at, stop = _range(series, first, last)
+        while at < stop:
+            with self._series(name) as series:
+                page = list(_points(series, at, min(at + PAGE, stop, series.count)))
+            if not page:  # dropped meanwhile, by a resume
+                return
+            yield from page
+            at += len(page)
+
+    def columns(self, name: str) -> tuple[array[int], array[float], array[float]]:
+        """Steps, times and values of all points."""
+        with self._series(name) as series:
+            return series.points(0, series.count)
+
+    def buckets(self, name: str, width: int, first: int | None = None, last: int | None = None) -> list[Bucket]:
+        """The points of the steps first..last (inclusive) in at most 2 · width + 1 buckets, however many they are.
+
+        Buckets cover a power of two of points each and start at multiples of it: the first and last may reach beyond
+        the steps asked for, and those that are complete never change. Few points come as buckets of one.
+        """
+        with self._series(name) as series:
+            start, stop = _range(series, first, last)
+            return series.buckets(start, stop, max(width, 1)).buckets()
+
+    # --------------------------------------------------------------------------------------- layers, probes, events
+
+    def layer_names(self) -> list[str]:
+        """The layers, in the order of a layer sample's rows."""
+        with self._transaction() as connection:
+            return [name for (name,) in connection.execute("SELECT name FROM layer ORDER BY position")]
+
+    def layer_samples(self, limit: int | None = None) -> list[LayerSample]:
+        """All layer samples in order, or `limit` of them, evenly chosen, the last among them."""
+        with self._transaction() as connection:
+            numbers = [n for (n,) in connection.execute("SELECT number FROM layer_sample ORDER BY number")]
+            if limit is not None and len(numbers) > limit:
+                last = len(numbers) - 1
+                numbers = [numbers[last - last * i // max(limit - 1, 1)] for i in reversed(range(limit))]
+            rows = [
+                connection.execute("SELECT step, time, data FROM layer_sample WHERE number = ?", (n,)).fetchone()
+                for n in numbers
+            ]
+        return [LayerSample(step, time, samples.decode(data)) for step, time, data in rows]
+
+    def layer_sample(self, step: int | None = None) -> LayerSample | None:
+        """The newest layer sample at or before a step, or of all."""
+        row = self._sample("layer_sample", step)
+        return row and LayerSample(row[0], row[1], samples.decode(row[2]))
+
+    def probes(self) -> list[Probe]:
+        """The examples that are followed, in the order of a probe sample's outputs."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "SELECT example, kind, shape, input, target FROM probe ORDER BY position"
+            ).fetchall()
+        try:
+            return [
+                Probe(example, kind, tuple(json.loads(shape)), tuple(array("d", data)), target)
+                for example, kind, shape, data, target in rows
+            ]
+        except (ValueError, TypeError) as error:
+            raise Damaged(f"{self.folder / schema.FILE} is damaged: {error}") from None
+
+    def probe_sample(self, step: int | None = None) -> ProbeSample | None:
+        """The newest probe sample at or before a step, or of all."""
+        row = self._sample("probe_sample", step)
+        return row and ProbeSample(row[0], row[1], samples.decode(row[2]))
+
+    def events(self, after_id: int = 0, limit: int = 1000) -> list[Event]:
+        """The oldest `limit` events after the one with an id."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "SELECT id, time, step, kind, text, data FROM event WHERE id > ? ORDER BY id LIMIT ?",
+                (after_id, limit),
+            ).fetchall()
+        try:
+            return [
+                Event(number, moment, step, kind, text, json.loads(data))
+                for number, moment, step, kind, text, data in rows
+            ]
+        except (ValueError, TypeError, RecursionError) as error:
+            raise Damaged(f"{self.folder / schema.FILE} is damaged: {error}") from None
+
+    # ---------------------------------------------------------------------------------------------------- internals
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = schema.open_readonly(self.folder)
+        return self._connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """One view of the whole run, for as long as it takes to fetch the rows. Nests."""
+        with self._lock:
+            connection = self._open()
+            try:
+                if connection.in_transaction:
+                    yield connection
+                    return
+                connection.execute("BEGIN")
+                try:
+                    yield connection
+                finally:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+            except sqlite3.DatabaseError as error:
+                raise schema.damaged(self.folder / schema.FILE, error) from None
+
+    @contextmanager
+    def _series(self, name: str) -> Iterator[_AnySeries]:
+        with self._transaction() as connection:
+            row = connection.execute("SELECT id FROM series WHERE name = ?", (name,)).fetchone()
+            if row is not None:
+                yield SeriesReader(connection, row[0])
+            else:
+                yield self._layer_series(connection, name)
+
+    def _layer_series(self, connection: sqlite3.Connection, name: str) -> _MemorySeries:
+        for prefix, column in LAYER_SERIES.items():
+            if name.startswith(prefix):
+                layer = connection.execute(
+                    "SELECT position FROM layer WHERE name = ? ORDER BY position", (name[len(prefix) :],)
+                ).fetchone()
+                if layer is not None:
+                    rows = connection.execute("SELECT step, time, data FROM layer_sample ORDER BY number").fetchall()
+                    steps, times, data = zip(*rows, strict=True) if rows else ((), (), ())
+                    return _MemorySeries(
+                        array("q", steps), array("d", times), array("d", samples.column(data, layer[0], column))
+                    )
+        return _MemorySeries(array("q"), array("d"), array("d"))
+
+    def _sample(self, table: samples.Table, step: int | None) -> tuple[int, float, bytes] | None:
+        with self._transaction() as connection:
+            where = "" if step is None else "WHERE step <= ?"
+            row: tuple[int, float, bytes] | None = connection.execute(
+                f"SELECT step, time, data FROM {table} {where} ORDER BY step DESC, number DESC LIMIT 1",
+                () if step is None else (step,),
+            ).fetchone()
+        return row
+
+
+class _MemorySeries:
+    """A short series that is not stored as such, with the same questions as SeriesReader."""
+
+    def __init__(self, steps: array[int], times: array[float], values: array[float]) -> None:
+        self._columns = steps, times, values
+        self.count = len(steps)
+
+    def points(self, start: int, stop: int) -> tuple[array[int], array[float], array[float]]:
+        steps, times, values = self._columns
+        return steps[start:stop], times[start:stop], values[start:stop]
+
+    def ordinal_of(self, step: int, *, after: bool = False) -> int:
+        return (bisect_right if after else bisect_left)(self._columns[0], step)
+
+    def buckets(self, start: int, stop: int, width: int) -> rollups.Columns:
+        if stop <= start:
+            return rollups.Columns()
+        size = bucket_size(start, stop, width)
+        parts = []
+        for at in range(start // size * size, stop, size):
+            steps, times, values = self.points(at, at + size)
+            ends = steps[:1].tolist(), steps[-1:].tolist(), times[-1:].tolist()
+            parts.append(rollups.of_points(values, len(values), *ends))
+        return rollups.concatenate(parts)
+
+
+_AnySeries = SeriesReader | _MemorySeries
+
+
+def _points(series: _AnySeries, start: int, stop: int) -> Iterator[Point]:
+    return map(Point, *series.points(start, stop))
+
+
+def _range(series: _AnySeries, first: int | None, last: int | None) -> tuple[int, int]:
+    """The ordinals of the steps first..last (inclusive), the stop exclusive."""
+    start = 0 if first is None else series.ordinal_of(first)
+    stop = series.count if last is None else series.ordinal_of(last, after=True)
+    return start, stop
+
+
+# ------------------------------------------------------------------------------------------------------- summaries
+
+
+def summarize(folder: Path, facts: dict[str, Any]) -> Summary:
+    """The summary that facts give. Raises Damaged where they are not what a writer wrote."""
+    try:
+        worker = _typed(facts, "worker", dict, {})
+        progress = _typed(facts, "progress", dict, {})
+        best = _typed(facts, "best", dict, None)
+        created = float(_typed(facts, "created", (int, float), 0.0))
+        return Summary(
+            id=folder.name,
+            name=_typed(facts, "title", str, "") or folder.name,
+            state=_state(folder, State(facts["state"]), worker),
+            created=created,
+            changed=float(_typed(facts, "changed", (int, float), created)),
+            experiment=_typed(facts, "experiment", dict, {}),
+            progress=Progress(**progress),
+            best=None if best is None else Best(**best),
+            test=_typed(facts, "test", dict, None),
+            message=_typed(facts, "message", str, ""),
+            pid=_typed(facts, "pid", int, 0),
+            host=_typed(facts, "host", str, "") or str(worker.get("host", "")),
+            device=_typed(facts, "device", str, ""),
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise Damaged(f"{folder / schema.FILE} is damaged: {type(error).__name__} {error}") from None
+
+
+def _typed(facts: dict[str, Any], key: str, kind: Any, default: Any) -> Any:
+    value = facts.get(key)
+    if value is None:
+        return default
+    if not isinstance(value, kind):
+        raise TypeError(f"{key} is {value!r}")
+    return value
+
+
+def _state(folder: Path, said: State, worker: dict[str, Any]) -> State:
+    """What the worker said, unless it said that it lives: then the lock knows, where it was taken on this machine."""
+    if not said.live:
+        return said
+    if not host.is_here(worker) or worker.get("lock") != lock.inode(folder):
+        return State.ELSEWHERE
+    return said if lock.held(folder) else State.LOST
+
+
+def _unreadable(folder: Path, damage: str) -> Summary:
+    try:
+        moment = folder.stat().st_mtime
+    except OSError:
+        moment = 0.0
+    return Summary(folder.name, folder.name, State.FAILED, moment, moment, message=damage, damage=damage)

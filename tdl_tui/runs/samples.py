@@ -1,0 +1,67 @@
+"""Samples of all layers or all probes: a matrix a row, bounded in number, thinned evenly as a run grows long."""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections.abc import Sequence
+from typing import Literal
+
+Table = Literal["layer_sample", "probe_sample"]
+Rows = tuple[tuple[float, ...], ...]
+KEPT = 2048  # samples at most
+KEPT_BYTES = 1 << 24  # and bytes
+
+
+def insert(connection: sqlite3.Connection, table: Table, step: int, time: float, rows: Rows) -> None:
+    """Adds a sample. Within a transaction.
+
+    Samples are numbered as they come. Those kept are the multiples of a power of two, which doubles whenever too many
+    are there; and always the newest.
+    """
+    data = _encode(rows)
+    limit = max(16, min(KEPT, KEPT_BYTES // max(len(data), 1)))
+    (newest,) = connection.execute(f"SELECT max(number) FROM {table}").fetchone()
+    number = 0 if newest is None else newest + 1
+    spacing = _spacing(number, limit)
+    if number and newest % spacing:
+        connection.execute(f"DELETE FROM {table} WHERE number = ?", (newest,))
+    if number and spacing > _spacing(newest, limit):
+        connection.execute(f"DELETE FROM {table} WHERE number % ? != 0", (spacing,))
+    connection.execute(
+        f"INSERT INTO {table} (number, step, time, data) VALUES (?, ?, ?, ?)", (number, step, time, data)
+    )
+
+
+def _spacing(number: int, limit: int) -> int:
+    """The smallest power of two of which fewer than `limit` positive multiples are at most `number`."""
+    spacing = 1
+    while number // spacing >= limit:
+        spacing *= 2
+    return spacing
+
+
+def _encode(rows: Rows) -> bytes:
+    """Row count, then the rows one after the other: all are of one length."""
+    flat = array("d", [float(len(rows))])
+    for row in rows:
+        flat.extend(row)
+    return flat.tobytes()
+
+
+def decode(data: bytes) -> Rows:
+    """The rows of a sample."""
+    flat = array("d", data)
+    count = int(flat[0]) if flat else 0
+    width = (len(flat) - 1) // count if count else 0
+    return tuple(tuple(flat[1 + i * width : 1 + (i + 1) * width]) for i in range(count))
+
+
+def column(rows: Sequence[bytes], row: int, column: int) -> list[float]:
+    """One number of each encoded sample."""
+    out = []
+    for data in rows:
+        flat = memoryview(data).cast("d")
+        width = (len(flat) - 1) // int(flat[0])
+        out.append(flat[1 + row * width + column])
+    return out

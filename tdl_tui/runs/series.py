@@ -1,0 +1,468 @@
+"""Series in the database: points as packed chunks, their rollups as packed rows, and reading both by ordinal.
+
+An ordinal numbers a series' points from 0. A chunk's steps are `step + i * stride`, and its times lie evenly within
+each of its pieces; where single points were recorded, steps and times are kept one by one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from . import rollups
+from .rollups import BASE, FACTOR, Columns
+
+ROW = 16  # buckets in a rollup row
+CHUNK_BYTES = 3984  # of data in a chunk: its row fills a page of 4,096 bytes, and needs no second
+POINT_BYTES = 8
+PIECE_BYTES = 24
+SINGLE_BYTES = 24
+FEW = 8  # from so many points on a block is worth a piece, after single ones
+LARGEST_STEP = 2**62
+
+CHUNK_FIELDS = "first, count, step, stride, steps, times, data"
+INSERT_CHUNK = f"INSERT OR REPLACE INTO chunk (series, {CHUNK_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+UPDATE_CHUNK = "UPDATE chunk SET count = ?, steps = ?, times = ?, data = ? WHERE series = ? AND first = ?"
+INSERT_ROLLUP = (
+    "INSERT INTO rollup (series, level, row, step, stride, steps, data, nonfinite) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+ChunkRow = tuple[int, int, int, int, bytes | None, bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Points that were written together: the first `values` at `first_time`, the last at `last_time`."""
+
+    step: int
+    stride: int
+    first_time: float
+    last_time: float
+    values: Sequence[float]
+
+    def step_at(self, index: int) -> int:
+        return self.step + index * self.stride
+
+    def time_at(self, index: int) -> float:
+        return time_between(self.first_time, self.last_time, index, len(self.values))
+
+    def part(self, start: int, stop: int) -> Piece:
+        """The points start..stop (exclusive) as a piece of their own."""
+        return Piece(
+            self.step_at(start),
+            self.stride,
+            self.time_at(start),
+            self.time_at(stop - 1),
+            self.values[start:stop],
+        )
+
+
+def time_between(first: float, last: float, index: int, count: int) -> float:
+    """The time of point `index` of `count` that lie evenly from `first` to `last`."""
+    return last if index == count - 1 else first + (last - first) * index / (count - 1)
+
+
+class Chunk:
+    """Consecutive points of one series as a row holds them. `times` holds (count, first time, last time) a piece,
+    or where `steps` is not None one time a point."""
+
+    __slots__ = ("data", "first", "step", "steps", "stride", "times")
+
+    def __init__(
+        self,
+        first: int,
+        step: int,
+        stride: int,
+        steps: array[int] | None = None,
+        times: array[float] | None = None,
+        data: array[float] | None = None,
+    ) -> None:
+        self.first = first
+        self.step = step
+        self.stride = stride
+        self.steps = steps
+        self.times = times if times is not None else array("d")
+        self.data = data if data is not None else array("d")
+
+    @classmethod
+    def decode(cls, row: ChunkRow) -> Chunk:
+        first, _, step, stride, steps, times, data = row
+        return cls(
+            first, step, stride, None if steps is None else array("q", steps), array("d", times), array("d", data)
+        )
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def room(self) -> int:
+        """How many more points one more piece may bring."""
+        if self.steps is not None:
+            return CHUNK_BYTES // SINGLE_BYTES - len(self.data)
+        return (CHUNK_BYTES - PIECE_BYTES - len(self.times) * 8) // POINT_BYTES - len(self.data)
+
+    def takes(self, step: int, stride: int, count: int) -> bool:
+        """Whether `count` points from `step` on can go on this chunk, the first of them at least."""
+        if self.steps is not None:
+            return count < FEW and self.room() >= count
+        follows = step == self.step + len(self.data) * self.stride
+        return self.room() > 0 and follows and (count == 1 or stride == self.stride)
+
+    def append(self, piece: Piece) -> None:
+        count = len(piece.values)
+        self.data.extend(piece.values)
+        if self.steps is None:
+            self.times.extend((count, piece.first_time, piece.last_time))
+        else:
+            self.steps.extend(map(piece.step_at, range(count)))
+            self.times.extend(map(piece.time_at, range(count)))
+
+    def all_steps(self) -> Sequence[int]:
+        if self.steps is not None:
+            return self.steps
+        if self.stride == 0:
+            return array("q", [self.step]) * len(self.data)
+        return range(self.step, self.step + len(self.data) * self.stride, self.stride)
+
+    def all_times(self) -> array[float]:
+        if self.steps is not None:
+            return self.times
+        out = array("d")
+        for count, first, last in zip(*[iter(self.times)] * 3, strict=True):
+            if count > 1:
+                width, gaps = last - first, count - 1
+                out.extend([first + width * index / gaps for index in range(int(count) - 1)])
+            out.append(last)
+        return out
+
+    def truncate(self, count: int) -> None:
+        """Keeps the first `count` points."""
+        times = self.all_times()[:count]
+        if self.steps is not None:
+            del self.steps[count:]
+            self.times = times
+        else:
+            kept, left = array("d"), count
+            for length, first, _ in zip(*[iter(self.times)] * 3, strict=True):
+                if left <= 0:
+                    break
+                taken = min(int(length), left)
+                left -= taken
+                kept.extend((taken, first, times[count - left - 1]))
+            self.times = kept
+        del self.data[count:]
+
+    def insertion(self, series: int) -> tuple[str, tuple[object, ...]]:
+        steps = None if self.steps is None else self.steps.tobytes()
+        return INSERT_CHUNK, (
+            series,
+            self.first,
+            len(self),
+            self.step,
+            self.stride,
+            steps,
+            self.times.tobytes(),
+            self.data.tobytes(),
+        )
+
+    def update(self, series: int) -> tuple[str, tuple[object, ...]]:
+        steps = None if self.steps is None else self.steps.tobytes()
+        return UPDATE_CHUNK, (len(self), steps, self.times.tobytes(), self.data.tobytes(), series, self.first)
+
+
+# ---------------------------------------------------------------------------------------------------- rollup rows
+
+
+def encode_row(series: int, level: int, row: int, columns: Columns) -> tuple[object, ...]:
+    """ROW complete buckets as the parameters of INSERT_ROLLUP."""
+    first, last = columns.first, columns.last
+    size = rollups.size(level)
+    stride, rest = divmod(last[0] - first[0], size - 1)
+    regular = (
+        rest == 0
+        and first == list(_arithmetic(first[0], stride * size))
+        and last == list(_arithmetic(last[0], stride * size))
+    )
+    return (
+        series,
+        level,
+        row,
+        first[0],
+        stride,
+        None if regular else array("q", first + last).tobytes(),
+        array("d", columns.time + columns.minimum + columns.maximum + columns.mean).tobytes(),
+        array("q", columns.nonfinite).tobytes() if any(columns.nonfinite) else None,
+    )
+
+
+def _arithmetic(start: int, difference: int) -> Iterable[int]:
+    return range(start, start + ROW * difference, difference) if difference else [start] * ROW
+
+
+RollupRow = tuple[int, int, bytes | None, bytes, bytes | None]
+
+
+def _extend_with_row(columns: Columns, level: int, row: RollupRow) -> None:
+    step, stride, steps, data, nonfinite = row
+    size = rollups.size(level)
+    if steps is None:
+        columns.first += _arithmetic(step, stride * size)
+        columns.last += _arithmetic(step + (size - 1) * stride, stride * size)
+    else:
+        both = array("q", steps).tolist()
+        columns.first += both[:ROW]
+        columns.last += both[ROW:]
+    numbers = array("d", data).tolist()
+    columns.time += numbers[:ROW]
+    columns.minimum += numbers[ROW : 2 * ROW]
+    columns.maximum += numbers[2 * ROW : 3 * ROW]
+    columns.mean += numbers[3 * ROW :]
+    missing = [0] * ROW if nonfinite is None else array("q", nonfinite).tolist()
+    columns.count += [size - n for n in missing]
+    columns.nonfinite += missing
+
+
+# -------------------------------------------------------------------------------------------------------- reading
+
+
+class SeriesReader:
+    """One series in the database. Made within a transaction, and good for as long as that lasts."""
+
+    def __init__(self, connection: sqlite3.Connection, series: int) -> None:
+        self.connection = connection
+        self.series = series
+        row = connection.execute(
+            "SELECT first + count FROM chunk WHERE series = ? ORDER BY first DESC LIMIT 1", (series,)
+        ).fetchone()
+        self.count: int = row[0] if row else 0
+
+    def chunks(self, start: int, stop: int) -> Iterator[Chunk]:
+        """The chunks that hold the ordinals start..stop (exclusive)."""
+        if stop <= start:
+            return
+        rows = self.connection.execute(
+            f"SELECT {CHUNK_FIELDS} FROM chunk WHERE series = ?1 AND first < ?3 AND first >="
+            " (SELECT first FROM chunk WHERE series = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1)"
+            " ORDER BY first",
+            (self.series, start, stop),
+        )
+        yield from map(Chunk.decode, rows)
+
+    def last_chunk(self) -> Chunk | None:
+        return next(self.chunks(self.count - 1, self.count), None) if self.count else None
+
+    def points(self, start: int, stop: int) -> tuple[array[int], array[float], array[float]]:
+        """Steps, times and values of the ordinals start..stop (exclusive)."""
+        steps, times, values = array("q"), array("d"), array("d")
+        for chunk in self.chunks(start, stop):
+            part = slice(max(start - chunk.first, 0), stop - chunk.first)
+            steps.extend(chunk.all_steps()[part])
+            times.extend(chunk.all_times()[part])
+            values.extend(chunk.data[part])
+        return steps, times, values
+
+    def ordinal_of(self, step: int, *, after: bool = False) -> int:
+        """How many points lie before `step`; with `after` also those at it."""
+        row = self.connection.execute(
+            f"SELECT {CHUNK_FIELDS} FROM chunk WHERE series = ? AND step {'<=' if after else '<'} ?"
+            " ORDER BY step DESC, first DESC LIMIT 1",
+            (self.series, min(step, LARGEST_STEP)),
+        ).fetchone()
+        if row is None:
+            return 0
+        chunk = Chunk.decode(row)
+        return chunk.first + (bisect_right if after else bisect_left)(chunk.all_steps(), step)
+
+    def complete(self, level: int, start: int, stop: int) -> Columns:
+        """The complete buckets start..stop (exclusive) of a level; those in no row yet are made from what lies below."""
+        size = rollups.size(level)
+        stored = self.count // (size * ROW) * ROW  # a row is written together with its last point
+        columns = Columns()
+        if start < min(stop, stored):
+            rows = self.connection.execute(
+                "SELECT step, stride, steps, data, nonfinite FROM rollup"
+                " WHERE series = ? AND level = ? AND row BETWEEN ? AND ? ORDER BY row",
+                (self.series, level, start // ROW, (min(stop, stored) - 1) // ROW),
+            )
+            for row in rows:
+                _extend_with_row(columns, level, row)
+            columns = columns.take(start % ROW, start % ROW + min(stop, stored) - start)
+        rest = max(start, stored)
+        if rest < stop:
+            if level:
+                below = self.complete(level - 1, rest * FACTOR, stop * FACTOR)
+                columns.extend(rollups.fold(below, FACTOR))
+            else:
+                columns.extend(self.grouped(BASE, rest, stop))
+        return columns
+
+    def grouped(self, size: int, start: int, stop: int) -> Columns:
+        """The complete buckets start..stop (exclusive) of `size` points, from the points themselves."""
+        steps, times, values = self.points(start * size, stop * size)
+        return rollups.of_points(
+            values,
+            size,
+            steps[::size].tolist(),
+            steps[size - 1 :: size].tolist(),
+            times[size - 1 :: size].tolist(),
+        )
+
+    def partial(self, start: int, stop: int) -> Columns:
+        """The ordinals start..stop (exclusive; start a multiple of a level's size) as one bucket."""
+        parts = []
+        level = 0
+        while rollups.size(level + 1) <= stop - start:
+            level += 1
+        while level >= 0:
+            size = rollups.size(level)
+            count = (stop - start) // size
+            if count:
+                parts.append(self.complete(level, start // size, start // size + count))
+                start += count * size
+            level -= 1
+        if start < stop:
+            steps, times, values = self.points(start, stop)
+            ends = steps[:1].tolist(), steps[-1:].tolist(), times[-1:].tolist()
+            parts.append(rollups.of_points(values, stop - start, *ends))
+        return rollups.merge(rollups.concatenate(parts))
+
+    def buckets(self, start: int, stop: int, width: int) -> Columns:
+        """The fixed buckets that hold the ordinals start..stop (exclusive), at most 2 · width (and one) of them.
+
+        They are of the smallest power of two that does, so their bounds stay where they are as points arrive, and
+        those that are complete never change.
+        """
+        if stop <= start:
+            return Columns()
+        size = bucket_size(start, stop, width)
+        first, end = start // size, -(-stop // size)
+        whole = min(end, self.count // size)
+        if size < BASE:
+            columns = self.grouped(size, first, whole)
+        else:
+            level = 0
+            while rollups.size(level + 1) <= size:
+                level += 1
+            factor = size // rollups.size(level)
+            columns = self.complete(level, first * factor, whole * factor)
+            if factor > 1:
+                columns = rollups.fold(columns, factor)
+        if whole < end:
+            columns.extend(self.partial(whole * size, min(end * size, self.count)))
+        return columns
+
+
+def bucket_size(start: int, stop: int, width: int) -> int:
+    """The smallest power of two that covers the ordinals start..stop (exclusive) with at most 2 · width buckets."""
+    size = 1
+    while -(-stop // size) - start // size > 2 * width:
+        size *= 2
+    return size
+
+
+# -------------------------------------------------------------------------------------------------------- writing
+
+
+class SeriesWriter:
+    """Turns what is recorded of one series into rows. Keeps the last chunk, and the buckets that fill no row yet."""
+
+    def __init__(self, series: int, stored: SeriesReader | None = None) -> None:
+        self.series = series
+        self.count = 0
+        self._chunk: Chunk | None = None
+        self._steps: list[int] = []  # the first step of the points that fill no bucket yet
+        self._values: list[float] = []
+        self._levels: list[Columns] = [Columns()]
+        if stored is not None and stored.count:
+            self._resume(stored)
+
+    def _resume(self, stored: SeriesReader) -> None:
+        self.count = stored.count
+        self._chunk = stored.last_chunk()
+        steps, _, values = stored.points(self.count - self.count % BASE, self.count)
+        self._steps, self._values = steps[:1].tolist(), values.tolist()
+        self._levels = []
+        level = 0
+        while not self._levels or rollups.size(level) <= self.count:
+            size = rollups.size(level)
+            pending = self.count // (size * ROW) * ROW
+            self._levels.append(stored.complete(level, pending, self.count // size))
+            level += 1
+
+    def write(self, piece: Piece) -> Iterator[tuple[str, tuple[object, ...]]]:
+        """The statements that store a piece; to be executed in one transaction with those before them."""
+        start, total = 0, len(piece.values)
+        while start < total:
+            step, chunk = piece.step_at(start), self._chunk
+            is_new = chunk is None or not chunk.takes(step, piece.stride, total - start)
+            if chunk is None or is_new:  # single points keep their steps and times one by one
+                chunk = Chunk(self.count, step, piece.stride, array("q") if total == 1 else None)
+            stop = min(start + chunk.room(), total)
+            part = piece.part(start, stop) if stop - start < total else piece
+            chunk.append(part)
+            self._chunk = chunk
+            yield chunk.insertion(self.series) if is_new else chunk.update(self.series)
+            yield from self._roll_up(part)
+            self.count += stop - start
+            start = stop
+
+    def _roll_up(self, piece: Piece) -> Iterator[tuple[str, tuple[object, ...]]]:
+        waiting = len(self._values)
+        if not waiting:
+            self._steps = [piece.step]
+        if waiting + len(piece.values) < BASE:
+            self._values += piece.values
+            return
+        values = [*self._values, *piece.values]
+        whole = len(values) // BASE
+        starts = range(BASE - waiting, (whole - 1) * BASE - waiting + 1, BASE)
+        ends = range(BASE - 1 - waiting, whole * BASE - waiting, BASE)
+        self._levels[0].extend(
+            rollups.of_points(
+                values[: whole * BASE],
+                BASE,
+                self._steps + list(map(piece.step_at, starts)),
+                list(map(piece.step_at, ends)),
+                list(map(piece.time_at, ends)),
+            )
+        )
+        self._values = values[whole * BASE :]
+        if self._values:
+            self._steps = [piece.step_at(whole * BASE - waiting)]
+        last = (self.count + len(piece.values)) // BASE
+        yield from self._full_rows(0, last)
+
+    def _full_rows(self, level: int, last: int) -> Iterator[tuple[str, tuple[object, ...]]]:
+        """Rows of a level that are full now; `last` is the number of its complete buckets."""
+        columns = self._levels[level]
+        while len(columns) >= ROW:
+            row = (last - len(columns)) // ROW
+            full = columns.take(0, ROW)
+            columns.drop(ROW)
+            yield INSERT_ROLLUP, encode_row(self.series, level, row, full)
+            if level + 1 == len(self._levels):
+                self._levels.append(Columns())
+            self._levels[level + 1].extend(rollups.fold(full, FACTOR))
+            yield from self._full_rows(level + 1, (row + 1) * ROW // FACTOR)
+
+
+def drop_after(connection: sqlite3.Connection, series: int, step: int) -> None:
+    """Removes a series' points after `step`, and the rollup rows that hold any of them. Within a transaction."""
+    stored = SeriesReader(connection, series)
+    count = stored.ordinal_of(step, after=True)
+    if count >= stored.count:
+        return
+    chunk = next(stored.chunks(count - 1, count), None) if count else None
+    connection.execute("DELETE FROM chunk WHERE series = ? AND first >= ?", (series, count))
+    if chunk is not None and chunk.first + len(chunk) > count:
+        chunk.truncate(count - chunk.first)
+        connection.execute(*chunk.update(series))
+    for level in range(64):
+        points = rollups.size(level) * ROW
+        if points > stored.count:
+            break
+        connection.execute(
+            "DELETE FROM rollup WHERE series = ? AND level = ? AND row >= ?", (series, level, count // points)
+        )
