@@ -71,28 +71,23 @@ class Chunk:
 
     __slots__ = ("data", "first", "step", "steps", "stride", "times")
 
-    def __init__(
-        self,
-        first: int,
-        step: int,
-        stride: int,
-        steps: array[int] | None = None,
-        times: array[float] | None = None,
-        data: array[float] | None = None,
-    ) -> None:
+    def __init__(self, first: int, step: int, stride: int, *, singles: bool) -> None:
         self.first = first
         self.step = step
         self.stride = stride
-        self.steps = steps
-        self.times = times if times is not None else array("d")
-        self.data = data if data is not None else array("d")
+        self.steps: array[int] | None = array("q") if singles else None
+        self.times = array("d")
+        self.data = array("d")
 
     @classmethod
     def decode(cls, row: ChunkRow) -> Chunk:
         first, _, step, stride, steps, times, data = row
-        return cls(
-            first, step, stride, None if steps is None else array("q", steps), array("d", times), array("d", data)
-        )
+        chunk = cls(first, step, stride, singles=steps is not None)
+        if steps is not None:
+            chunk.steps = array("q", steps)
+        chunk.times.frombytes(times)
+        chunk.data.frombytes(data)
+        return chunk
 
     def __len__(self) -> int:
         return len(self.data)
@@ -276,7 +271,7 @@ class SeriesReader:
         return chunk.first + (bisect_right if after else bisect_left)(chunk.all_steps(), step)
 
     def complete(self, level: int, start: int, stop: int) -> Columns:
-        """The complete buckets start..stop (exclusive) of a level; those in no row yet are made from what lies below."""
+        """The complete buckets start..stop (exclusive) of a level; those in no row yet are made from those below."""
         size = rollups.size(level)
         stored = self.count // (size * ROW) * ROW  # a row is written together with its last point
         columns = Columns()
@@ -398,7 +393,7 @@ class SeriesWriter:
             step, chunk = piece.step_at(start), self._chunk
             is_new = chunk is None or not chunk.takes(step, piece.stride, total - start)
             if chunk is None or is_new:  # single points keep their steps and times one by one
-                chunk = Chunk(self.count, step, piece.stride, array("q") if total == 1 else None)
+                chunk = Chunk(self.count, step, piece.stride, singles=total == 1)
             stop = min(start + chunk.room(), total)
             part = piece.part(start, stop) if stop - start < total else piece
             chunk.append(part)
