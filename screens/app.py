@@ -1,0 +1,202 @@
+"""The workbench: what all screens share. It composes them and knows nothing of what they show. Imports no torch."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import events
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.theme import Theme
+
+from tdl_tui.widgets.palette import PALETTES, Palette
+
+from .frame import TooSmall
+from .runs import RunsScreen
+
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+    from tdl_tui.worker.spare import Spare
+
+    from .form import Form
+
+SMALLEST = (72, 20)
+"""Columns and lines without which nothing can be shown whole."""
+
+
+def theme_of(name: str, palette: Palette) -> Theme:
+    """A palette as a theme: every colour is there for style sheets under its own name."""
+    return Theme(
+        name=name,
+        dark=palette.dark,
+        primary=palette.accent,
+        secondary=palette.muted,
+        accent=palette.accent,
+        warning=palette.caution,
+        error=palette.bad,
+        success=palette.good,
+        foreground=palette.text,
+        background=palette.ground,
+        surface=palette.surface,
+        panel=palette.raised,
+        variables={
+            "muted": palette.muted,
+            "faint": palette.faint,
+            "raised": palette.raised,
+            "good": palette.good,
+            "caution": palette.caution,
+            "bad": palette.bad,
+            "block-cursor-background": palette.raised,
+            "block-cursor-foreground": palette.text,
+            "block-cursor-text-style": "none",
+            "input-cursor-background": palette.accent,
+            "input-cursor-foreground": palette.ground,
+            "input-selection-background": f"{palette.accent} 35%",
+            "scrollbar": palette.faint,
+            "scrollbar-hover": palette.muted,
+            "scrollbar-active": palette.accent,
+            "scrollbar-background": palette.surface,
+            "scrollbar-background-hover": palette.surface,
+            "scrollbar-background-active": palette.surface,
+        },
+    )
+
+
+def preferred_theme(environment: Mapping[str, str]) -> str:
+    """TDL_THEME (light or dark) where it is set, else what COLORFGBG says of the terminal's ground, else dark."""
+    if (asked := environment.get("TDL_THEME", "").lower()) in ("light", "dark"):
+        return f"tdl-{asked}"
+    ground = environment.get("COLORFGBG", "").rpartition(";")[2]
+    return "tdl-light" if ground in ("7", "15") else "tdl-dark"
+
+
+def _actions() -> type[Provider]:
+    from .commands import Actions
+
+    return Actions
+
+
+class Workbench(App[None]):
+    """The home folder, the spare worker, the themes and the way between screens."""
+
+    TITLE = "tdl"
+    CSS_PATH = "app.tcss"
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_actions}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+t", "switch_theme", "light or dark", show=False),
+        Binding("ctrl+p", "command_palette", "find", tooltip="any action, any run"),
+        Binding("question_mark,f1", "help", "help", key_display="?"),
+        Binding("ctrl+q", "quit", "quit", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        home: Path,
+        open_folder: Path | None = None,
+        new_document: Mapping[str, Any] | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        spare: bool = True,
+    ) -> None:
+        super().__init__()
+        for name, palette in PALETTES.items():
+            self.register_theme(theme_of(name, palette))
+        self.theme = preferred_theme(os.environ)
+        self.home = home
+        self.clock = clock
+        self.spare: Spare | None = None
+        self.draft: Form | None = None
+        """The form as it was left, for the next time."""
+        self._prepared = threading.Event()
+        self._wants_spare = spare
+        self._open_first = open_folder
+        self._new_first = new_document
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our colours for themes that are not ours."""
+        return {"muted": "#888888", "faint": "#666666", "raised": "#303030"} | {
+            "good": "#2fbf93",
+            "caution": "#f0c442",
+            "bad": "#ff7b4d",
+        }
+
+    def get_default_screen(self) -> Screen[Any]:
+        return RunsScreen()
+
+    def on_mount(self) -> None:
+        if self._open_first is not None:
+            self.open_run(self._open_first)
+        elif self._new_first is not None:
+            self.new(self._new_first)
+        self.call_after_refresh(self._after_first_paint)
+
+    def open_run(self, folder: Path) -> None:
+        """Shows a run."""
+        from .run import RunScreen
+
+        self.push_screen(RunScreen(folder))
+
+    def new(self, document: Mapping[str, Any] | None = None) -> None:
+        """Shows the form, filled from a document where one is given."""
+        from .new import NewScreen
+
+        self.push_screen(NewScreen(document))
+
+    def action_switch_theme(self) -> None:
+        self.theme = "tdl-light" if self.current_theme.dark else "tdl-dark"
+
+    def action_help(self) -> None:
+        from .help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    def on_resize(self, event: events.Resize) -> None:
+        too_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
+        shown = isinstance(self.screen, TooSmall)
+        if too_small and not shown:
+            self.push_screen(TooSmall(*SMALLEST))
+        elif shown and not too_small:
+            self.pop_screen()
+
+    def _after_first_paint(self) -> None:
+        self.run_worker(self._prepare, thread=True, group="prepare", exit_on_error=False)
+
+    def _prepare(self) -> None:
+        """What a person will need next, made ready while they look: the form's specs and a spare worker."""
+        try:
+            if self._wants_spare:
+                from tdl_tui.worker.spare import Spare
+
+                self.spare = Spare(self.home)
+                self.spare.start()
+        finally:
+            self._prepared.set()
+        from . import new  # noqa: F401  # imported now, so that the form opens at once
+
+    def wait_for_spare(self) -> Spare | None:
+        """The spare worker, once it was started; None where there is none. For threads: it blocks until then."""
+        self._prepared.wait(10)
+        return self.spare
+
+    def close_spare(self) -> None:
+        """Ends the spare worker; a training that it became goes on."""
+        self._wants_spare = False
+        if self.spare is not None:
+            self.spare.close()
+
+
+def run(home: Path, open_folder: Path | None = None, new_document: dict[str, Any] | None = None) -> None:
+    """The workbench, until it is left: at the table of runs, at a run, or at the form."""
+    app = Workbench(home, open_folder, new_document)
+    try:
+        app.run()
+    finally:
+        app.close_spare()

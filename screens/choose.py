@@ -1,0 +1,154 @@
+"""A list to choose one of: every choice with its line of help, and why one cannot be taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+from textual.strip import Strip
+
+from tdl_tui.widgets.canvas import Canvas
+from tdl_tui.widgets.lines import Piece, fit, ink, line
+from tdl_tui.widgets.palette import Palette
+
+from .frame import KeyBar, palette
+from .runs_table import grounded
+
+
+@dataclass(frozen=True)
+class Choice:
+    """`refused` says why it cannot be taken, "" when it can."""
+
+    name: str
+    help: str = ""
+    refused: str = ""
+
+
+def matching(choices: Sequence[Choice], words: str) -> list[Choice]:
+    """Those that have every word in their name or help; names that begin with the text come first."""
+    wanted = words.lower().split()
+    found = [c for c in choices if all(word in f"{c.name} {c.help}".lower() for word in wanted)]
+    return sorted(found, key=lambda c: not c.name.lower().startswith(words.lower().strip()))
+
+
+def draw_choices(
+    choices: Sequence[Choice], at: int, top: int, words: str, width: int, height: int, colors: Palette
+) -> list[Strip]:
+    """What was typed, then the choices from `top` on."""
+    typed: list[Piece] = [(" / ", ink(colors.accent)), (words, ink(colors.text)), ("▏", ink(colors.accent))]
+    if not words:
+        typed.append(("type to search", ink(colors.faint)))
+    out = [line(typed, width), line([("─" * width, ink(colors.faint))], width)]
+    column = max((cell_len(choice.name) for choice in choices), default=0) + 2
+    for index, choice in enumerate(choices[top : top + height - 2], top):
+        here = index == at
+        named = ink(colors.muted if choice.refused else colors.text, bold=here)
+        pieces: list[Piece] = [
+            (" ▸ " if here else "   ", ink(colors.accent, bold=True)),
+            (fit(choice.name, column), named),
+        ]
+        if choice.refused:
+            pieces.append((f"✗ {choice.refused}", ink(colors.caution)))
+        else:
+            pieces.append((choice.help, ink(colors.muted)))
+        strip = line(pieces, width)
+        out.append(grounded(strip, colors.surface) if here else strip)
+    if not choices:
+        out.append(line([("   nothing by that name", ink(colors.muted))], width))
+    return out
+
+
+class Choices(Canvas, can_focus=True):
+    """The list. Typing narrows it."""
+
+    def __init__(self, choices: Sequence[Choice], chosen: str) -> None:
+        super().__init__(id="choices")
+        self._all = choices
+        self._words = ""
+        self._found = list(choices)
+        self._at = next((i for i, choice in enumerate(choices) if choice.name == chosen), 0)
+
+    @property
+    def current(self) -> Choice | None:
+        return self._found[self._at] if self._at < len(self._found) else None
+
+    def move(self, by: int) -> None:
+        count = len(self._found)
+        if abs(by) == 1 and count:
+            self._at = (self._at + by) % count
+        else:
+            self._at = max(0, min(self._at + by, count - 1))
+        self.paint()
+
+    def _narrow(self, words: str) -> None:
+        current = self.current
+        self._words = words
+        self._found = matching(self._all, words)
+        self._at = self._found.index(current) if current in self._found and not words else 0
+        self.paint()
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        return character is not None and character.isprintable()
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key == "backspace":
+            self._narrow(self._words[:-1])
+        elif event.is_printable and event.character and (event.character != " " or self._words):
+            self._narrow(self._words + event.character)
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def on_click(self, event: events.Click) -> None:
+        rows = self.content_size.height - 2
+        at = max(0, self._at - rows + 1) + event.y - 2
+        if event.y >= 2 and at < len(self._found):
+            self._at = at
+            self.screen.dismiss(self._found[at].name)
+
+    def draw(self, width: int, height: int) -> Sequence[Strip]:
+        top = max(0, self._at - (height - 2) + 1)
+        return draw_choices(self._found, self._at, top, self._words, width, height, palette(self.app))
+
+
+class ChooseScreen(ModalScreen[str | None]):
+    """Dismisses with the name chosen, or None."""
+
+    CSS_PATH = "choose.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "take", "take"),
+        Binding("escape", "dismiss(None)", "never mind"),
+        Binding("down", "move(1)", "down", show=False),
+        Binding("up", "move(-1)", "up", show=False),
+        Binding("pagedown", "move(10)", "a page down", show=False),
+        Binding("pageup", "move(-10)", "a page up", show=False),
+    ]
+
+    def __init__(self, title: str, choices: Sequence[Choice], chosen: str) -> None:
+        super().__init__()
+        self._title = title
+        self._choices = Choices(choices, chosen)
+        self._rows = len(choices) + 2
+
+    def compose(self) -> ComposeResult:
+        self._choices.border_title = self._title
+        self._choices.styles.height = self._rows + 2
+        yield self._choices
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self._choices.focus()
+
+    def action_move(self, by: int) -> None:
+        self._choices.move(by)
+
+    def action_take(self) -> None:
+        if choice := self._choices.current:
+            self.dismiss(choice.name)

@@ -1,0 +1,86 @@
+"""Every key of the screen beneath, by group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen, Screen
+from textual.strip import Strip
+
+from tdl_tui.widgets.canvas import Canvas
+from tdl_tui.widgets.lines import Piece, ink, line
+from tdl_tui.widgets.palette import Palette
+
+from .frame import Hint, KeyBar, hints, palette
+
+
+def key_table(keys: Sequence[Hint], width: int, colors: Palette) -> list[Strip]:
+    """The keys under their groups' headings, in one column that never cuts a key."""
+    groups: dict[str, list[Hint]] = {}
+    for hint in keys:
+        groups.setdefault(hint.group, []).append(hint)
+    everywhere = groups.pop("Everywhere", None)
+    if everywhere:
+        groups["Everywhere"] = everywhere
+    column = max((cell_len("  ".join(hint.keys)) for hint in keys), default=0) + 3
+    out: list[Strip] = []
+    for group, members in groups.items():
+        if out:
+            out.append(line((), width))
+        out.append(line([(group, ink(colors.text, bold=True))], width))
+        for hint in members:
+            names = "  ".join(hint.keys)
+            pieces: list[Piece] = [
+                (names + " " * (column - cell_len(names)), ink(colors.accent)),
+                (hint.what, ink(colors.text)),
+            ]
+            if hint.help:
+                pieces.append((f"  {hint.help}", ink(colors.muted)))
+            out.append(line(pieces, width))
+    return out
+
+
+class KeyTable(Canvas):
+    """The keys as a canvas of its full height, to be scrolled."""
+
+    def __init__(self, keys: Sequence[Hint]) -> None:
+        super().__init__()
+        self._keys = keys
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.styles.height = len(key_table(self._keys, 40, palette(self.app)))
+
+    def draw(self, width: int, height: int) -> Sequence[Strip]:
+        return key_table(self._keys, width, palette(self.app))
+
+
+class HelpScreen(ModalScreen[None]):
+    """Lists the keys that work on a screen."""
+
+    CSS_PATH = "help.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q,f1,enter", "dismiss", "close"),
+        Binding("down,j", "scroll(1)", "down", show=False),
+        Binding("up,k", "scroll(-1)", "up", show=False),
+    ]
+
+    def __init__(self, screen: Screen[object]) -> None:
+        super().__init__()
+        self._keys = hints(screen)
+        self._of = screen.title or ""
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="keys") as box:
+            box.border_title = f"Keys · {self._of}" if self._of else "Keys"
+            box.can_focus = False
+            yield KeyTable(self._keys)
+        yield KeyBar()
+
+    def action_scroll(self, lines: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)

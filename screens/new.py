@@ -1,0 +1,371 @@
+"""The form of a new training, what would come of it beside, and the launch."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.strip import Strip
+
+from tdl_tui.registry import DATASETS
+from tdl_tui.spec import Experiment, SpecError
+from tdl_tui.widgets.canvas import Canvas
+from tdl_tui.widgets.lines import PLAIN, Piece, fit, ink, line
+from tdl_tui.widgets.palette import Palette
+from tdl_tui.worker.answers import SamplesAnswer, SummaryAnswer
+
+from .choose import Choice, ChooseScreen
+from .form import Field, Form, text_of
+from .form_view import FormView
+from .frame import Banner, KeyBar, palette
+from .preview import Preview, draw_preview
+from .runs import workbench
+
+PAUSE_SECONDS = 0.15
+"""What is typed within this time is asked about once."""
+SAMPLES = 128
+MOVING = Binding.Group("Move")
+FILLING = Binding.Group("Fill in")
+TRAINING = Binding.Group("Training")
+
+
+class PreviewPane(Canvas):
+    """What would come of the form as it stands."""
+
+    def __init__(self) -> None:
+        super().__init__(id="preview")
+        self.preview = Preview()
+
+    def take(self, preview: Preview) -> None:
+        self.preview = preview
+        self.paint()
+
+    def draw(self, width: int, height: int) -> Sequence[Strip]:
+        return draw_preview(self.preview, width, height, palette(self.app))
+
+
+def explain(form: Form, field: Field | None, width: int, colors: Palette) -> list[Strip]:
+    """Two lines about the field that has the focus: what it is; its type, range and default."""
+    if field is None:
+        says = "Starts the training in a process of its own: it goes on when this window is closed."
+        return [line([(fit(f"   {says}", width), ink(colors.text))], width), line((), width)]
+    help = field.option.help
+    if entry_help := form.help.get(field.path):
+        help = entry_help
+    kind = "one of a list" if field.names else field.option.kind
+    facts = [kind if len(kind) < 60 else "one of a list"]
+    if field.option.range and not field.choices:
+        facts.append(field.option.range)
+    default = text_of(form.default(field))
+    facts.append(f"default {default}" if default else "empty by default")
+    where = f"   {field.path}  "
+    return [
+        line([("   ", PLAIN), (help, ink(colors.text))], width),
+        line([(where, ink(colors.accent)), (" · ".join(facts), ink(colors.muted))], width),
+    ]
+
+
+def command_lines(command: str, width: int, rows: int, colors: Palette) -> list[Strip]:
+    """The equivalent command line on at most `rows` lines, broken between words as a shell takes it."""
+    parts = textwrap.wrap(command, max(20, width - 8), break_long_words=False, break_on_hyphens=False) or [""]
+    if len(parts) > rows:
+        parts = [*parts[: rows - 1], " ".join(parts[rows - 1 :])]
+    out: list[Strip] = []
+    for at, part in enumerate(parts):
+        pieces: list[Piece] = [(" $ " if at == 0 else "     ", ink(colors.faint)), (part, ink(colors.muted))]
+        if at < len(parts) - 1:
+            pieces.append((" \\", ink(colors.faint)))
+        out.append(line(pieces, width))
+    return out
+
+
+class Explanation(Canvas):
+    """The field that has the focus in words, and the command line that says the same as the form."""
+
+    def __init__(self, view: FormView) -> None:
+        super().__init__(id="explanation")
+        self._view = view
+
+    def draw(self, width: int, height: int) -> Sequence[Strip]:
+        colors = palette(self.app)
+        about = explain(self._view.form, self._view.current, width, colors)
+        return [*about, *command_lines(self._view.form.command_line(), width, height - len(about), colors)]
+
+
+class NewScreen(Screen[None]):
+    """One form from the data to the launch, filled by the keyboard alone."""
+
+    TITLE = "New training"
+    CSS_PATH = "new.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+l,f5", "launch", "launch", group=TRAINING, priority=True),
+        Binding("down", "step(1)", "next", key_display="↓", show=False, group=MOVING),
+        Binding("up", "step(-1)", "previous", key_display="↑", show=False, group=MOVING),
+        Binding("tab", "step(1)", "next", show=False, group=MOVING),
+        Binding("shift+tab", "step(-1)", "previous", show=False, group=MOVING),
+        Binding("pagedown", "group(1)", "next section", group=MOVING),
+        Binding("pageup", "group(-1)", "previous section", show=False, group=MOVING),
+        Binding("left", "cycle(-1)", "choice before", key_display="←", show=False, group=FILLING),
+        Binding("right", "cycle(1)", "change", key_display="← →", group=FILLING),
+        Binding("enter", "enter", "list", group=FILLING, tooltip="lists the choices; after typing: next"),
+        Binding("ctrl+r", "reset", "default", group=FILLING, tooltip="takes back what was said in this field"),
+        Binding("ctrl+n", "clear", "start over", show=False, group=FILLING),
+        Binding("ctrl+s", "save", "save", group=TRAINING, tooltip="the experiment as a TOML file"),
+        Binding("ctrl+y", "copy", "copy command", show=False, group=TRAINING),
+        Binding("escape", "back", "back", tooltip="to the runs; the form is kept"),
+    ]
+
+    def __init__(self, document: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self._given = document
+        self._asked: tuple[Any, ...] | None = None
+        self._asking = False
+        self._launching = False
+
+    def compose(self) -> ComposeResult:
+        bench = workbench(self)
+        form = Form(self._given) if self._given is not None else bench.draft or Form()
+        self._view = FormView(form)
+        yield Banner("New training")
+        with Horizontal():
+            yield self._view
+            yield PreviewPane()
+        yield Explanation(self._view)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self._pane = self.query_one(PreviewPane)
+        self._view.focus()
+        if self._view.form.left_out:
+            unknown = ", ".join(self._view.form.left_out)
+            self.notify(f"not taken over, no such field: {unknown}", severity="warning", markup=False)
+        self._changed()
+
+    # -- keys
+
+    def action_step(self, by: int) -> None:
+        self._view.step(by)
+
+    def action_group(self, by: int) -> None:
+        self._view.step_group(by)
+
+    def action_cycle(self, by: int) -> None:
+        self._view.cycle(by)
+
+    def action_enter(self) -> None:
+        """Shown in the footer; the form itself answers the key."""
+
+    def action_reset(self) -> None:
+        self._view.reset()
+
+    def action_clear(self) -> None:
+        self._view.replace(Form())
+
+    def action_copy(self) -> None:
+        self.app.copy_to_clipboard(self._view.form.command_line())
+        self.notify("the command line is in the clipboard")
+
+    def action_back(self) -> None:
+        workbench(self).draft = self._view.form
+        self.dismiss()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What does nothing in this field does not stand in the footer."""
+        view = getattr(self, "_view", None)
+        if view is None:
+            return True
+        field = view.current
+        match action:
+            case "cycle" | "enter":
+                return field is not None and bool(field.choices)
+            case "reset":
+                return field is not None and view.form.changed(field)
+            case _:
+                return True
+
+    def action_save(self) -> None:
+        from .confirm import AskScreen
+
+        experiment = self._experiment()
+        if experiment is None:
+            return
+        name = "-".join("".join(c if c.isalnum() else " " for c in experiment.title.lower()).split())
+
+        def answered(text: str | None) -> None:
+            if text:
+                self._save(experiment, Path(text).expanduser())
+
+        self.app.push_screen(AskScreen("Save the experiment as", f"{name}.toml"), answered)
+
+    def _save(self, experiment: Experiment, path: Path) -> None:
+        from .confirm import ConfirmScreen
+
+        def write(yes: bool | None) -> None:
+            if not yes:
+                return
+            try:
+                path.write_text(experiment.toml(), encoding="utf-8")
+            except OSError as error:
+                self.notify(f"{path} cannot be written: {error.strerror}", severity="error", markup=False)
+            else:
+                self.notify(f"saved: tdl train {path}", markup=False)
+
+        if path.exists():
+            self.app.push_screen(ConfirmScreen(f"Overwrite {path.name}?", f"There is such a file: {path}"), write)
+        else:
+            write(True)
+
+    def action_launch(self) -> None:
+        experiment = self._experiment()
+        if experiment is None or self._launching:
+            return
+        self._launching = True
+        self._view.busy = "launching …"
+        self._view.paint()
+        self.run_worker(lambda: self._launch(experiment), thread=True, group="launch", exit_on_error=False)
+
+    def _experiment(self) -> Experiment | None:
+        """The experiment, or None after the focus was put on the first field that is wrong."""
+        form = self._view.form
+        try:
+            return form.experiment()
+        except SpecError as error:
+            if field := form.first_wrong:
+                self._view.go_to(field.path)
+                self.notify(f"{field.path}: {form.wrong[field.path]}", severity="error", markup=False)
+            else:
+                self.notify(str(error), severity="error", markup=False)
+            return None
+
+    def _launch(self, experiment: Experiment) -> None:
+        from tdl_tui.worker.launch import launch
+
+        bench = workbench(self)
+        try:
+            launched = launch(experiment, bench.home, bench.spare)
+        except Exception as error:  # noqa: BLE001  # whatever prevents a launch is said in one line; the form stays
+            self.app.call_from_thread(self._not_launched, str(error))
+        else:
+            self.app.call_from_thread(self._launched, launched.folder)
+
+    def _not_launched(self, message: str) -> None:
+        self._launching = False
+        self._view.busy = ""
+        self._view.paint()
+        self.notify(message, title="Not launched", severity="error", markup=False)
+
+    def _launched(self, folder: Path) -> None:
+        bench = workbench(self)
+        bench.draft = None
+        self.dismiss()
+        bench.open_run(folder)
+
+    # -- the form speaks
+
+    def on_form_view_moved(self) -> None:
+        self.query_one(Explanation).paint()
+        self.refresh_bindings()
+
+    def on_form_view_changed(self) -> None:
+        self._changed()
+
+    def on_form_view_launch(self) -> None:
+        self.action_launch()
+
+    def on_form_view_choose(self, message: FormView.Choose) -> None:
+        form, field = self._view.form, message.field
+        refused = form.refused(field)
+        helps = {entry.name: entry.help for entry in field.names} if field.names else {}
+        choices = [Choice(name, helps.get(name, ""), refused.get(name, "")) for name in field.choices]
+
+        def answered(name: str | None) -> None:
+            if name is not None:
+                self._view.take(name)
+
+        self.app.push_screen(ChooseScreen(field.label, choices, form.text(field)), answered)
+
+    # -- what would come of it
+
+    def _changed(self) -> None:
+        form = self._view.form
+        self.query_one(Explanation).paint()
+        self.refresh_bindings()
+        name = form.field("name")
+        title = (form.text(name) if name else "") or f"{form.architecture} on {form.dataset}"
+
+        def said(colors: Palette) -> list[Piece]:
+            wrong = len(form.wrong)
+            if not wrong:
+                return [(f"{title} ", ink(colors.muted))]
+            return [(f"{wrong} value{'' if wrong == 1 else 's'} to put right ", ink(colors.bad))]
+
+        self.query_one(Banner).say(said)
+        epochs = form.document().get("training", {}).get("epochs", 0)
+        self._pane.take(replace(self._pane.preview, shape=form.shape, epochs=epochs))
+        self.set_timer(PAUSE_SECONDS, self._ask)
+
+    def _ask(self) -> None:
+        """Asks the spare about the form as it stands, one request at a time; the newest form is asked about last."""
+        form = self._view.form
+        document = form.document()
+        wanted = (document.get("data"), document.get("model"), dict(form.wrong))
+        if self._asking or wanted == self._asked:
+            return
+        before, self._asked = self._asked, wanted
+        if form.wrong.keys() & {field.path for field in form.fields if field.path.startswith(("data.", "model."))}:
+            reason = form.wrong.get("model.architecture", "")
+            self._pane.take(replace(self._pane.preview, summary=None, summary_problem=reason, waiting=False))
+            if any(path.startswith("data.") for path in form.wrong) or document.get("data") is None:
+                return
+        new_data = before is None or before[0] != wanted[0] or self._pane.preview.samples is None
+        self._asking = True
+        self._pane.take(replace(self._pane.preview, waiting=True))
+        self.run_worker(
+            lambda: self._ask_in_thread(document, bool(form.wrong), new_data),
+            thread=True,
+            group="ask",
+            exit_on_error=False,
+        )
+
+    def _ask_in_thread(self, document: dict[str, Any], wrong: bool, new_data: bool) -> None:
+        preview = self._pane.preview
+        try:
+            spare = workbench(self).wait_for_spare()
+            if spare is not None:
+                preview = self._answers(spare, document, wrong, new_data, preview)
+        finally:
+            self.app.call_from_thread(self._answered, preview)
+
+    def _answers(self, spare: Any, document: dict[str, Any], wrong: bool, new_data: bool, preview: Preview) -> Preview:
+        from tdl_tui.worker.spare import SpareError
+
+        if not wrong:
+            try:
+                summary = SummaryAnswer.from_json(spare.ask({"ask": "summary", "experiment": document}))
+                preview = replace(preview, summary=summary, summary_problem="")
+            except SpareError as error:
+                preview = replace(preview, summary=None, summary_problem=str(error))
+        if new_data:
+            data = {"data": document["data"], "model": {"architecture": "linear"}}
+            missing = DATASETS[document["data"]["dataset"]].missing(document["data"]["options"])
+            try:
+                if missing:
+                    raise SpareError(missing)
+                asked = {"ask": "samples", "experiment": data, "count": SAMPLES}
+                preview = replace(preview, samples=SamplesAnswer.from_json(spare.ask(asked)), samples_problem="")
+            except SpareError as error:
+                preview = replace(preview, samples=None, samples_problem=str(error))
+        return preview
+
+    def _answered(self, preview: Preview) -> None:
+        now = self._pane.preview
+        self._asking = False
+        self._pane.take(replace(preview, shape=now.shape, epochs=now.epochs, waiting=False))
+        self._ask()

@@ -1,0 +1,475 @@
+"""The home screen: all runs, kept current, and what can be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.strip import Strip
+
+from tdl_tui.runs.records import State, Summary
+from tdl_tui.widgets.canvas import Canvas
+from tdl_tui.widgets.lines import Piece, ink
+from tdl_tui.widgets.palette import Palette
+
+from .frame import Banner, KeyBar, palette
+from .runs_table import SORTS, Paper, View, arrange, centred, detail, fitted, table
+
+if TYPE_CHECKING:
+    from tdl_tui.runs.table import RunTable
+
+    from .app import Workbench
+    from .losses import Losses
+
+REFRESH_SECONDS = 0.5
+MOVING = Binding.Group("Move")
+ACTING = Binding.Group("Runs (the marked ones, else the one under the cursor)")
+TABLE = Binding.Group("Table")
+
+
+class RunsTable(Canvas, can_focus=True):
+    """The table. It holds what was last read and how a person looks at it."""
+
+    def __init__(self) -> None:
+        super().__init__(id="table")
+        self.view = View()
+        self.runs: list[Summary] = []
+        self.shown: list[Summary] = []
+        self.losses: dict[str, Sequence[float]] = {}
+        self.read = False
+        self.problem = ""
+
+    def take(self, runs: list[Summary]) -> None:
+        """New facts; the cursor stays with its run, the marks with those that are still there."""
+        self.read = True
+        self.problem = ""
+        self.runs = runs
+        self.look(replace(self.view, marked=self.view.marked & {run.id for run in runs}))
+
+    def look(self, view: View) -> None:
+        """Another view on the same facts."""
+        before = [run.id for run in self.shown]
+        self.shown = arrange(self.runs, view)
+        ids = [run.id for run in self.shown]
+        if view.cursor not in ids and ids:
+            # the run under the cursor is gone: its neighbour follows
+            at = before.index(view.cursor) if view.cursor in before else 0
+            view = replace(view, cursor=ids[min(at, len(ids) - 1)])
+        self.view = view
+        self._keep_in_sight()
+        self.paint()
+
+    @property
+    def current(self) -> Summary | None:
+        """The run under the cursor."""
+        return next((run for run in self.shown if run.id == self.view.cursor), None)
+
+    @property
+    def chosen(self) -> list[Summary]:
+        """The marked runs, else the one under the cursor."""
+        marked = [run for run in self.shown if run.id in self.view.marked]
+        return marked or ([self.current] if self.current else [])
+
+    @property
+    def in_sight(self) -> list[Summary]:
+        return self.shown[self.view.top : self.view.top + max(0, self.content_size.height - 1)]
+
+    @property
+    def spark_width(self) -> int:
+        return next((c.width for c in fitted(self.content_size.width) if c.name == "loss"), 0)
+
+    def move(self, by: int) -> None:
+        if not self.shown:
+            return
+        ids = [run.id for run in self.shown]
+        at = ids.index(self.view.cursor) + by if self.view.cursor in ids else 0
+        self.look(replace(self.view, cursor=ids[max(0, min(at, len(ids) - 1))]))
+
+    def draw(self, width: int, height: int) -> Sequence[Strip]:
+        colors = palette(self.app)
+        if self.problem:
+            return centred([(self.problem, colors.bad)], width, height)
+        if not self.read:
+            return centred([("reading the runs …", colors.muted)], width, height)
+        if not self.runs:
+            first = ("No runs yet.", colors.text)
+            return centred(
+                [first, ("Press n for a new training; ctrl+l there launches it.", colors.muted)], width, height
+            )
+        if not self.shown:
+            first = (f"No run matches “{self.view.filter}”.", colors.text)
+            return centred([first, ("esc shows all runs again.", colors.muted)], width, height)
+        return table(self.shown, self.view, Paper(colors, self._bench.clock(), self.losses), width, height)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._keep_in_sight()
+        super().on_resize(event)
+
+    def on_click(self, event: events.Click) -> None:
+        at = self.view.top + event.y - 1
+        if event.y and at < len(self.shown):
+            self.look(replace(self.view, cursor=self.shown[at].id))
+            if event.chain == 2:
+                self.screen.call_later(self.screen.run_action, "open")
+
+    def on_mouse_scroll_down(self) -> None:
+        self.move(3)
+
+    def on_mouse_scroll_up(self) -> None:
+        self.move(-3)
+
+    @property
+    def _bench(self) -> Workbench:
+        return workbench(self)
+
+    def _keep_in_sight(self) -> None:
+        rows = max(1, self.content_size.height - 1)
+        ids = [run.id for run in self.shown]
+        at = ids.index(self.view.cursor) if self.view.cursor in ids else 0
+        top = min(self.view.top, at, max(0, len(ids) - rows))
+        self.view = replace(self.view, top=max(top, at - rows + 1))
+
+
+class Detail(Canvas):
+    """The line below the table: more about the run under the cursor."""
+
+    run: Summary | None = None
+
+    def take(self, run: Summary | None) -> None:
+        self.run = run
+        self.paint()
+
+    def draw(self, width: int, height: int) -> Sequence[Strip]:
+        return [detail(self.run, palette(self.app), width)] if self.run else []
+
+
+def workbench(node: Canvas | Screen[None]) -> Workbench:
+    """The app that a widget or a screen belongs to."""
+    from .app import Workbench
+
+    assert isinstance(node.app, Workbench)
+    return node.app
+
+
+class RunsScreen(Screen[None]):
+    """Reads the runs twice a second in a thread, and shows what changed."""
+
+    TITLE = "Runs"
+    CSS_PATH = "runs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "open", group=ACTING),
+        Binding("n", "new", "new", group=ACTING, tooltip="set up a training"),
+        Binding("slash", "filter", "filter", group=TABLE),
+        Binding("s", "sort", "sort", group=TABLE, tooltip="by age, state, name, best, progress"),
+        Binding("S", "reverse", "reverse the order", show=False, group=TABLE),
+        Binding("x", "stop", "stop", group=ACTING, tooltip="with a checkpoint; it can be resumed"),
+        Binding("p", "pause", "pause", group=ACTING),
+        Binding("r", "resume", "resume", group=ACTING, tooltip="lets a paused run go on, restarts one that ended"),
+        Binding("c", "copy", "copy", group=ACTING, tooltip="to a new experiment"),
+        Binding("d,delete", "delete", "delete", group=ACTING),
+        Binding("u", "undo", "undo delete", group=ACTING),
+        Binding("space", "mark", "mark", group=TABLE),
+        Binding("a", "mark_all", "mark all, or none", show=False, group=TABLE),
+        Binding("escape", "clear", "clear filter and marks", show=False, group=TABLE),
+        Binding("down,j", "move(1)", "down", show=False, group=MOVING),
+        Binding("up,k", "move(-1)", "up", show=False, group=MOVING),
+        Binding("pagedown", "page(1)", "a page down", show=False, group=MOVING),
+        Binding("pageup", "page(-1)", "a page up", show=False, group=MOVING),
+        Binding("home,g", "move(-1000000)", "first", show=False, group=MOVING),
+        Binding("end,G", "move(1000000)", "last", show=False, group=MOVING),
+        Binding("q", "app.quit", "quit", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reading = False
+        self._deleted: list[tuple[str, Path]] = []
+        self._known: RunTable | None = None
+        self._losses: Losses | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Banner("Runs")
+        yield RunsTable()
+        yield Detail(id="detail")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self._table = self.query_one(RunsTable)
+        self._table.focus()
+        self.set_interval(REFRESH_SECONDS, self._read)
+        self.call_after_refresh(self._read)
+
+    def on_screen_resume(self) -> None:
+        self._read()
+
+    # -- reading
+
+    def _read(self) -> None:
+        if self._reading or not self.is_current:
+            return
+        self._reading = True
+        self.run_worker(self._read_in_thread, thread=True, group="read", exit_on_error=False)
+
+    def _read_in_thread(self) -> None:
+        from tdl_tui.runs.home import HomeError
+        from tdl_tui.runs.table import RunTable
+
+        from .losses import Losses
+
+        app = workbench(self)
+        try:
+            self._known = self._known or RunTable(app.home)
+            in_sight, width = app.call_from_thread(self._take, self._known.refresh())
+            self._losses = self._losses or Losses()
+            losses = {run.id: self._losses.of(run, app.home, width) for run in in_sight} if width else {}
+            app.call_from_thread(self._take_losses, losses)
+        except HomeError as error:
+            app.call_from_thread(self._take_problem, str(error))
+        finally:
+            self._reading = False
+
+    def _take(self, runs: list[Summary]) -> tuple[list[Summary], int]:
+        self._table.take(runs)
+        self._changed()
+        return self._table.in_sight, self._table.spark_width
+
+    def _take_problem(self, problem: str) -> None:
+        self._table.problem = problem
+        self._table.paint()
+
+    def _take_losses(self, losses: dict[str, Sequence[float]]) -> None:
+        self._table.losses = losses
+        self._table.paint()
+
+    def _changed(self) -> None:
+        """The view or the facts are others: what stands around the table follows."""
+        self.query_one(Detail).take(self._table.current)
+        self.query_one(Banner).say(self._state_of_affairs)
+        self.refresh_bindings()
+
+    def _state_of_affairs(self, colors: Palette) -> list[Piece]:
+        table, muted = self._table, ink(colors.muted)
+        if not table.read:
+            return []
+        live = sum(run.state.live for run in table.runs)
+        pieces: list[Piece] = []
+        if table.view.marked:
+            pieces.append((f"{len(table.view.marked)} marked  ", ink(colors.accent)))
+        if live:
+            pieces.append((f"{live} training  ", ink(colors.accent)))
+        total = len(table.runs)
+        if table.view.filter:
+            pieces.append((f"“{table.view.filter}” ", ink(colors.accent)))
+            pieces.append((f"{len(table.shown)} of ", muted))
+        pieces.append((f"{total} run{'' if total == 1 else 's'} ", muted))
+        return pieces
+
+    # -- looking
+
+    def action_move(self, by: int) -> None:
+        self._table.move(by)
+        self._changed()
+
+    def action_page(self, by: int) -> None:
+        self.action_move(by * max(1, self._table.content_size.height - 2))
+
+    def _look(self, view: View) -> None:
+        self._table.look(view)
+        self._changed()
+
+    def action_sort(self) -> None:
+        view = self._table.view
+        following = SORTS[(SORTS.index(view.sort) + 1) % len(SORTS)]
+        self._look(replace(view, sort=following, reverse=False))
+
+    def action_reverse(self) -> None:
+        self._look(replace(self._table.view, reverse=not self._table.view.reverse))
+
+    def action_mark(self) -> None:
+        if run := self._table.current:
+            self._look(replace(self._table.view, marked=self._table.view.marked ^ {run.id}))
+            self.action_move(1)
+
+    def action_mark_all(self) -> None:
+        everything = frozenset(run.id for run in self._table.shown)
+        marked = frozenset[str]() if everything <= self._table.view.marked else everything
+        self._look(replace(self._table.view, marked=marked))
+
+    def action_clear(self) -> None:
+        self._look(replace(self._table.view, filter="", marked=frozenset()))
+
+    async def action_filter(self) -> None:
+        from textual.widgets import Input
+
+        line = Input(
+            self._table.view.filter, placeholder="words of name, data, architecture, state", id="filter", compact=True
+        )
+        await self.mount(line, after=self._table)
+        line.focus()
+
+    def on_input_changed(self, event: object) -> None:
+        from textual.widgets import Input
+
+        self._look(replace(self._table.view, filter=self.query_one("#filter", Input).value))
+
+    async def on_input_submitted(self) -> None:
+        await self._end_filter()
+
+    async def _end_filter(self) -> None:
+        await self.query("#filter").remove()
+        self._table.focus()
+
+    async def on_key(self, event: events.Key) -> None:
+        """While the filter is typed, esc ends it and the arrows still move the cursor."""
+        if not self.query("#filter"):
+            return
+        if event.key == "escape":
+            event.stop()
+            await self._end_filter()
+            self.action_clear()
+
+    # -- doing
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what has something to act on stands in the footer."""
+        if not hasattr(self, "_table"):
+            return True
+        chosen = self._table.chosen
+        match action:
+            case "stop":
+                return any(run.state.live for run in chosen)
+            case "pause":
+                return any(run.state is State.RUNNING for run in chosen)
+            case "resume":
+                return any(_resumable(run) for run in chosen)
+            case "delete":
+                return any(not run.state.live for run in chosen)
+            case "copy":
+                return self._table.current is not None and bool(self._table.current.experiment)
+            case "open" | "mark" | "mark_all":
+                return bool(self._table.shown)
+            case "undo":
+                return bool(self._deleted)
+            case "filter" | "sort" | "reverse":
+                return bool(self._table.runs)
+            case _:
+                return True
+
+    def action_open(self) -> None:
+        run = self._table.current
+        if run is None:
+            return
+        if run.damage:
+            self.notify(run.damage, severity="error", markup=False)
+            return
+        workbench(self).open_run(self._folder(run))
+
+    def action_new(self) -> None:
+        workbench(self).new()
+
+    def action_copy(self) -> None:
+        if (run := self._table.current) and run.experiment:
+            workbench(self).new(run.experiment)
+
+    def action_stop(self) -> None:
+        from .confirm import ConfirmScreen
+
+        runs = [run for run in self._table.chosen if run.state.live]
+        if not runs:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._send(runs, "stop", "stopped")
+
+        question = f"Stop {_named(runs)}?"
+        self.app.push_screen(ConfirmScreen(question, "A checkpoint is written first; r resumes from there."), answered)
+
+    def action_pause(self) -> None:
+        self._send([run for run in self._table.chosen if run.state is State.RUNNING], "pause", "paused")
+
+    def action_resume(self) -> None:
+        runs = [run for run in self._table.chosen if _resumable(run)]
+        self._send([run for run in runs if run.state is State.PAUSED], "resume", "resumed")
+        self._each([run for run in runs if run.state is not State.PAUSED], self._restart, "restarted")
+
+    def action_delete(self) -> None:
+        from tdl_tui.runs.home import delete
+
+        runs = self._table.chosen
+        busy = [run for run in runs if run.state.live]
+        if busy:
+            self.notify(f"{_named(busy)} is training: stop it first (x)", severity="warning", markup=False)
+
+        def remove(run: Summary) -> None:
+            self._deleted.append((run.name or run.id, delete(self._folder(run))))
+
+        self._each([run for run in runs if not run.state.live], remove, "deleted; u brings it back")
+
+    def action_undo(self) -> None:
+        from tdl_tui.runs.home import restore
+
+        if not self._deleted:
+            return
+        name, moved = self._deleted.pop()
+        restore(moved)
+        self.notify(f"{name}: is back", markup=False)
+        self._read()
+
+    def purge(self) -> None:
+        """Removes for good what was deleted; called at the end."""
+        from tdl_tui.runs.home import purge
+
+        while self._deleted:
+            purge(self._deleted.pop()[1])
+
+    def _folder(self, run: Summary) -> Path:
+        return workbench(self).home / "runs" / run.id
+
+    def _restart(self, run: Summary) -> None:
+        from tdl_tui.worker.launch import resume
+
+        resume(self._folder(run), workbench(self).spare)
+
+    def _send(self, runs: Sequence[Summary], verb: str, done: str) -> None:
+        from tdl_tui.runs.commands import send, wait_acknowledged
+
+        def carry_out(run: Summary) -> None:
+            folder = self._folder(run)
+            wait_acknowledged(folder, send(folder, verb), 10)
+
+        self._each(runs, carry_out, done)
+
+    def _each(self, runs: Sequence[Summary], act: Callable[[Summary], object], done: str) -> None:
+        """Does something with each run in a thread, and says what came of it."""
+
+        def work() -> None:
+            well = []
+            for run in runs:
+                try:
+                    act(run)
+                    well.append(run)
+                except Exception as error:  # noqa: BLE001  # whatever went wrong with one run is said, the rest goes on
+                    self.app.call_from_thread(
+                        self.notify, f"{run.name or run.id}: {error}", severity="error", markup=False
+                    )
+            if well:
+                self.app.call_from_thread(self.notify, f"{_named(well)}: {done}", markup=False)
+            self.app.call_from_thread(self._read)
+
+        if runs:
+            self.run_worker(work, thread=True, group="act", exit_on_error=False)
+
+
+def _resumable(run: Summary) -> bool:
+    return not run.damage and run.state in (State.PAUSED, State.STOPPED, State.FAILED, State.LOST)
+
+
+def _named(runs: Sequence[Summary]) -> str:
+    return (runs[0].name or runs[0].id) if len(runs) == 1 else f"{len(runs)} runs"
