@@ -1,0 +1,473 @@
+"""The training loop. It knows data, a model and a recorder, and nothing of screens, files of runs or processes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tdl_tui.data.prepare import Prepared
+from tdl_tui.registry import LOSSES, OPTIMIZERS
+from tdl_tui.runs.records import Best, Progress, State
+from tdl_tui.spec import Experiment
+
+from . import checkpoints, metrics, schedules
+from .blocks import Blocks
+from .control import Command, Control
+from .evaluation import evaluate
+from .layers import layers
+from .meters import Meters
+from .recorder import Recorder
+from .telemetry import Telemetry
+from .threads import Threads
+
+
+class NotFinite(RuntimeError):
+    """A loss was NaN or infinite. The message names the first such step, and the layers that are not finite."""
+
+
+class _Stopped(Exception):
+    """A person asked for an end."""
+
+
+@dataclass
+class Position:
+    """Where training is: updates made, epochs completed, updates made in the epoch under way; seconds of training."""
+
+    step: int = 0
+    epoch: int = 0
+    step_in_epoch: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Monitor:
+    """The validations' best so far, and how many since were not better."""
+
+    best: Best | None = None
+    waited: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """How training ended: `state` is FINISHED or STOPPED, `test` is None where no test was made."""
+
+    state: State
+    step: int
+    epochs: int
+    seconds: float
+    best: Best | None
+    test: dict[str, float] | None
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a run's history says was done at steps that lie ahead again: at a step, a learning rate or a number of
+    threads that holds for the steps after it."""
+
+    rates: Mapping[int, float] = field(default_factory=dict)
+    threads: Mapping[int, int] = field(default_factory=dict)
+
+
+class Trainer:
+    """Trains one model. Make it, `restore` it from a checkpoint if there is one, and `train`."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        prepared: Prepared,
+        model: nn.Module,
+        recorder: Recorder,
+        control: Control,
+        device: torch.device,
+        threads: Threads,
+        folder: Path | None = None,
+    ) -> None:
+        """`model` is on `device`. Checkpoints are kept in `folder`; None keeps none."""
+        training, optimizer = experiment.training, experiment.optimizer
+        self.experiment = experiment
+        self.task = prepared.shape.task
+        self.metric = metrics.METRIC[self.task]
+        self.batches = prepared.batches
+        self.normalization = prepared.normalization
+        self.model = model
+        self.recorder = recorder
+        self.control = control
+        self.device = device
+        self.threads = threads
+        self.folder = folder
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.objective = LOSSES[experiment.objective.loss].load()(**experiment.objective.options)
+        self.optimizer: torch.optim.Optimizer = OPTIMIZERS[optimizer.name].load()(
+            self.parameters, optimizer.lr, optimizer.weight_decay, **optimizer.options
+        )
+        self.total_steps = training.epochs * self.batches.steps_per_epoch
+        schedule = experiment.schedule
+        self.schedule = schedules.build(schedule.name, self.total_steps, schedule.warmup_steps, schedule.options)
+        self.autocast: Callable[[], AbstractContextManager[object]] = (
+            partial(torch.autocast, device.type, torch.bfloat16) if training.precision == "bf16" else nullcontext
+        )
+        self.base_lr = optimizer.lr
+        self.lr_changes: list[list[float]] = []
+        self.position = Position()
+        self.monitor = Monitor()
+        self.best_weights: dict[str, Tensor] | None = None
+        self.replay = Replay()
+        self.blocks = Blocks(recorder, self.task)
+        self.meters = Meters(recorder, device)
+        self.telemetry = Telemetry(
+            model,
+            recorder,
+            budget=experiment.telemetry.budget,
+            total_steps=self.total_steps,
+            device=device,
+            probe_inputs=prepared.probe_inputs,
+            predictions=prepared.normalization.predictions,
+            autocast=self.autocast,
+        )
+
+    def train(self) -> Result:
+        """Trains from the position to the end, tests, and says how it ended.
+
+        Raises NotFinite, and whatever the model, the data or the recorder raise.
+        """
+        training, at, blocks, telemetry = self.experiment.training, self.position, self.blocks, self.telemetry
+        control, optimizer, objective, groups = (
+            self.control,
+            self.optimizer,
+            self.objective,
+            self.optimizer.param_groups,
+        )
+        forward: Callable[[Tensor], Tensor] = torch.compile(self.model) if training.compile else self.model
+        autocast = self.autocast if training.precision == "bf16" else None
+        clip, replay, clock = training.gradient_clip_norm, self.replay.rates, time.perf_counter
+        lr = math.nan
+        self._begin()
+        try:
+            while at.epoch < training.epochs and not self._patience_is_over():
+                self._choose_threads()
+                self.model.train()
+                limit = blocks.limit()
+                for inputs, targets in self.batches.epoch(at.epoch, at.step_in_epoch):
+                    step = at.step + 1
+
+                    wanted = self.base_lr * self.schedule(step)
+                    if wanted != lr:
+                        lr = wanted
+                        for group in groups:
+                            group["lr"] = lr
+
+                    if autocast is None:
+                        outputs = forward(inputs)
+                        loss = objective(outputs, targets)
+                    else:
+                        with autocast():
+                            outputs = forward(inputs)
+                            loss = objective(outputs, targets)
+                    loss.backward()
+
+                    looks = step == telemetry.next_step
+                    if looks:
+                        telemetry.before_update()
+                    if clip:
+                        blocks.norms.append(nn.utils.clip_grad_norm_(self.parameters, clip))
+                    optimizer.step()
+                    optimizer.zero_grad(set_to_none=True)
+                    at.step = step
+                    at.step_in_epoch += 1
+
+                    blocks.losses.append(loss.detach())
+                    blocks.outputs.append(outputs.detach())
+                    blocks.targets.append(targets)
+                    blocks.rates.append(lr)
+                    if looks:
+                        telemetry.after_update(step, inputs)
+                        limit = blocks.limit()
+                    if replay and step in replay:
+                        self._set_lr(replay[step], step)
+                    if control.pending or clock() >= blocks.deadline or len(blocks.losses) >= limit:
+                        self._between_steps()
+
+                self._validate()
+                at.epoch, at.step_in_epoch = at.epoch + 1, 0
+            self._end_of_training()
+            test = self._test()
+        except _Stopped:
+            return self._result(State.STOPPED, None)
+        return self._result(State.FINISHED, test)
+
+    # ------------------------------------------------------------------------------------------------ between steps
+
+    def _begin(self) -> None:
+        at = self.position
+        self.blocks.start(at.step + 1)
+        self._mark = time.perf_counter()
+        self._checkpoint_due = self._mark + self.experiment.training.checkpoint_seconds
+        self._best_saved = self.monitor.best
+        self._warned = False
+        self._paused = False
+        again = f"from step {at.step} " if at.step else ""
+        self.recorder.update(state=State.RUNNING, message="", progress=self._progress())
+        self.recorder.event("state", f"training {again}on {self.device}, {self.threads.count} CPU threads", at.step)
+
+    def _between_steps(self) -> None:
+        """Reads the block, does what was asked, keeps a checkpoint if it is time."""
+        self._read_block()
+        if self.control.pending:
+            self._obey()
+        if time.perf_counter() >= self._checkpoint_due:
+            self._checkpoint()
+        self.telemetry.plan(self.position.step)
+
+    def _read_block(self, wait: bool = False) -> None:
+        """Records what has been gathered; with `wait` to the last step. Raises NotFinite."""
+        at = self.position
+        self.meters.count(self.blocks.close(), at.step)
+        self.blocks.collect(wait)
+        self.telemetry.collect(wait)
+        self.recorder.update(progress=self._progress())
+        self.recorder.check()
+        if self.blocks.nonfinite is not None and not self._warned:
+            self._warned = True
+            message = self._not_finite(self.blocks.nonfinite)
+            if self.experiment.training.stop_on_nonfinite:
+                self.recorder.event("error", message, self.blocks.nonfinite)
+                raise NotFinite(message)
+            self.recorder.event("warning", message, self.blocks.nonfinite)
+
+    def _not_finite(self, step: int) -> str:
+        wrong = [
+            layer.name
+            for layer in layers(self.model)
+            if not all(bool(torch.isfinite(p).all()) for p in layer.parameters)
+        ]
+        where = f"not finite at step {self.position.step}: {', '.join(wrong)}" if wrong else "all weights are finite"
+        return f"the loss is not finite from step {step} on; {where}"
+
+    def _progress(self) -> Progress:
+        at = self.position
+        now = time.perf_counter()
+        at.seconds += now - self._mark
+        self._mark = now
+        return Progress(at.step, at.epoch, self.total_steps, self.batches.steps_per_epoch, at.seconds)
+
+    def _choose_threads(self) -> None:
+        """At the start of an epoch: what history says, or what the machine has free by now."""
+        at, threads = self.position, self.threads
+        if at.step_in_epoch:
+            return
+        if at.step in self.replay.threads:
+            threads.use(self.replay.threads[at.step])
+        elif threads.revise():
+            self.recorder.update(threads=threads.count)
+            text = f"{threads.count} CPU threads from here on, by what the machine has free"
+            self.recorder.event("threads", text, at.step, {"threads": threads.count})
+
+    # ---------------------------------------------------------------------------------------------------- commands
+
+    def _obey(self) -> None:
+        """Carries out the commands that wait; returns when training may go on. Raises _Stopped."""
+        self._carry_out(self.control.take())
+        if not self._paused:
+            return
+        self._progress()
+        while self._paused:
+            self.control.wait(1.0)
+            self._carry_out(self.control.take())
+        self._mark = time.perf_counter()
+        self.meters.skip()
+
+    def _carry_out(self, commands: list[Command]) -> None:
+        step, recorder = self.position.step, self.recorder
+        for command in commands:
+            if command.verb == "pause":
+                self._paused = True
+                recorder.update(state=State.PAUSED)
+                text = f"paused at step {step}"
+            elif command.verb == "resume":
+                self._paused = False
+                recorder.update(state=State.RUNNING)
+                text = f"went on at step {step}"
+            elif command.verb == "stop":
+                self._checkpoint()
+                recorder.update(state=State.STOPPED, progress=self._progress())
+                text = f"stopped at step {step}, with a checkpoint"
+            elif command.verb == "checkpoint":
+                self._checkpoint(f"step-{step}.pt")
+                text = f"checkpoint at step {step}"
+            elif command.verb == "set":
+                text = self._set(command.arguments, step)
+            else:
+                text = f'refused: there is no command "{command.verb}"'
+            data = {"command": command.id, "verb": command.verb, **command.arguments}
+            if text.startswith("refused"):
+                data = {"command": command.id, "verb": command.verb, "refused": True}
+            recorder.event("command", text, step, data)
+            recorder.flush()
+            if command.verb == "stop":
+                raise _Stopped
+
+    def _set(self, arguments: Mapping[str, Any], step: int) -> str:
+        value = arguments.get("optimizer.lr")
+        if set(arguments) != {"optimizer.lr"}:
+            return "refused: only optimizer.lr can be changed while training"
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+            return f"refused: optimizer.lr must be a number above 0, got {value}"
+        self._set_lr(float(value), step)
+        return f"learning rate {value:g} from step {step + 1} on"
+
+    def _set_lr(self, value: float, step: int) -> None:
+        self.base_lr = value
+        self.lr_changes.append([step, value])
+
+    # -------------------------------------------------------------------------------------------- between epochs
+
+    def _validate(self) -> None:
+        at = self.position
+        started = time.perf_counter()
+        if self.task == "regression":
+            self._read_block()
+            moments, count = self.blocks.moments
+            if moments is not None and count:
+                self.recorder.point("train/r2", at.step, metrics.r_squared(moments.cpu(), count))
+        if self.batches.sizes["validation"]:
+            found = self._evaluate("validation")
+            for name in ("loss", self.metric):
+                self.recorder.point(f"val/{name}", at.step, found[name])
+            self._compare(found)
+        self.blocks.moments = None, 0
+        self.meters.leave_out(time.perf_counter() - started)
+
+    def _compare(self, found: dict[str, float]) -> None:
+        """Keeps the weights if they are the best so far."""
+        series = self.experiment.training.early_stopping.monitor
+        name = series.removeprefix("val/")
+        value, best = found[name], self.monitor.best
+        better = best is None or (value < best.value if name == "loss" else value > best.value)
+        if math.isnan(value) or not better:
+            self.monitor.waited += 1
+            return
+        self.monitor = Monitor(Best(series, self.position.step, value))
+        held = self.model.state_dict()
+        if self.best_weights is None:
+            self.best_weights = checkpoints.weights(self.model)
+        else:
+            for key, kept in self.best_weights.items():
+                kept.copy_(held[key])
+        self.recorder.update(best=self.monitor.best)
+
+    def _patience_is_over(self) -> bool:
+        patience = self.experiment.training.early_stopping.patience
+        return 0 < patience <= self.monitor.waited
+
+    def _evaluate(self, part: str) -> dict[str, float]:
+        return evaluate(
+            self.model,
+            self.objective,
+            self.batches.part(part),
+            self.task,
+            device=self.device,
+            autocast=self.autocast,
+            between=self._between_batches,
+        )
+
+    def _between_batches(self) -> None:
+        if self.control.pending:
+            self._obey()
+
+    # ------------------------------------------------------------------------------------------------------ the end
+
+    def _end_of_training(self) -> None:
+        at, stopping = self.position, self.experiment.training.early_stopping
+        self._read_block(wait=True)
+        if self._patience_is_over() and at.epoch < self.experiment.training.epochs:
+            text = f"{stopping.monitor} has not improved for {self.monitor.waited} validations: no further epoch"
+            self.recorder.event("early_stopping", text, at.step)
+        self._checkpoint()
+        best = self.monitor.best
+        if stopping.restore_best and best is not None and self.best_weights is not None:
+            self.model.load_state_dict(self.best_weights, strict=False)
+            self.recorder.event("best", f"weights of step {best.step} taken ({best.series} {best.value:.4g})", at.step)
+
+    def _test(self) -> dict[str, float] | None:
+        if not self.batches.sizes["test"]:
+            return None
+        found = self._evaluate("test")
+        deviation = self.normalization.target_deviation
+        if "rmse" in found and deviation is not None:
+            found["rmse"] *= float(deviation.square().mean().sqrt()) if len(deviation) == 1 else math.nan
+        return {name: value for name, value in found.items() if not math.isnan(value)}
+
+    def _result(self, state: State, test: dict[str, float] | None) -> Result:
+        at = self.position
+        if state is State.FINISHED:
+            self.recorder.update(state=state, progress=self._progress(), test=test)
+            self.recorder.event("state", f"finished after {at.epoch} epochs", at.step)
+            self.recorder.flush()
+        return Result(state, at.step, at.epoch, at.seconds, self.monitor.best, test)
+
+    # -------------------------------------------------------------------------------------------------- checkpoints
+
+    def _checkpoint(self, name: str | None = None) -> None:
+        """Keeps all that is needed to go on from here: as last.pt, and under `name` too. The points up to here are
+        durable before it is."""
+        self._checkpoint_due = time.perf_counter() + self.experiment.training.checkpoint_seconds
+        if self.folder is None:
+            return
+        self._read_block(wait=True)
+        self.recorder.flush()
+        content = self.content()
+        best = self.monitor.best
+        if best is not None and best != self._best_saved:
+            checkpoints.save(self.folder / checkpoints.BEST, {"model": self.best_weights, "best": asdict(best)})
+            self._best_saved = best
+        for file in filter(None, (checkpoints.LAST, name)):
+            checkpoints.save(self.folder / file, content)
+        self.recorder.event("checkpoint", f"checkpoint at step {self.position.step}", self.position.step)
+        self._checkpoint_due = time.perf_counter() + self.experiment.training.checkpoint_seconds
+
+    def content(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        best = self.monitor.best
+        moments, count = self.blocks.moments
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "position": asdict(self.position),
+            "base_lr": self.base_lr,
+            "lr_changes": self.lr_changes,
+            "threads": self.threads.count,
+            "random": checkpoints.random_states(self.device),
+            "best": asdict(best) if best else None,
+            "waited": self.monitor.waited,
+            "best_weights": self.best_weights,
+            "moments": moments,
+            "moments_count": count,
+        }
+
+    def restore(self, content: Mapping[str, Any], replay: Replay) -> None:
+        """Goes on from a checkpoint. `replay` is what the run's history says was done from there on."""
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.position = Position(**content["position"])
+        self.base_lr = content["base_lr"]
+        self.lr_changes = [list(change) for change in content["lr_changes"]]
+        self.replay = replay
+        step = self.position.step
+        if step in replay.rates and [step, replay.rates[step]] not in self.lr_changes:
+            self._set_lr(replay.rates[step], step)
+        self.monitor = Monitor(Best(**content["best"]) if content["best"] else None, content["waited"])
+        held = content["best_weights"]
+        self.best_weights = None if held is None else {k: v.to(self.device) for k, v in held.items()}
+        moments = content["moments"]
+        self.blocks.moments = None if moments is None else moments.to(self.device), content["moments_count"]
+        self.telemetry.start(step + 1)
+        checkpoints.restore_random_states(content["random"], self.device)

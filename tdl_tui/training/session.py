@@ -1,0 +1,137 @@
+"""A run from its folder to its end: what a worker process does."""
+
+from __future__ import annotations
+
+import os
+import socket
+import traceback
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tdl_tui.data.dataset import DataError
+from tdl_tui.data.prepare import prepare
+from tdl_tui.models.build import build
+from tdl_tui.runs.reader import RunReader
+from tdl_tui.runs.records import State
+from tdl_tui.runs.writer import RunWriter
+from tdl_tui.spec import experiment
+
+from . import checkpoints, devices
+from .control import Control
+from .loop import Replay, Trainer
+from .threads import Threads
+
+
+def run_training(folder: Path, control: Control) -> State:
+    """Trains the run in `folder` to its end, from its last checkpoint where it has one, and says how it ended.
+
+    Whoever calls holds the run's lock. What goes wrong ends the run as failed, with one line as its message, and is
+    printed with its traceback (the worker's log). Raises only where the run's folder itself cannot be written.
+    """
+    reader = RunReader(folder)
+    try:
+        facts = reader.facts()
+        replayed = _history(reader)
+    finally:
+        reader.close()
+    with RunWriter(folder) as writer:
+        try:
+            return _train(folder, facts, replayed, writer, control)
+        except Exception as error:  # noqa: BLE001  # whatever it was, the run ends as failed and says so
+            traceback.print_exception(error)
+            message = explain(error)
+            writer.update(state=State.FAILED, message=message)
+            writer.event("state", f"failed: {message}", max(writer.steps().values(), default=0))
+            return State.FAILED
+
+
+def _train(
+    folder: Path,
+    facts: dict[str, Any],
+    history: list[tuple[int, dict[str, Any]]],
+    writer: RunWriter,
+    control: Control,
+) -> State:
+    chosen = experiment(facts["experiment"])
+    kept = folder / "checkpoints"
+    last = kept / checkpoints.LAST
+    content = checkpoints.load(last) if last.exists() else None
+    writer.update(state=State.STARTING, message="", pid=os.getpid(), host=socket.gethostname())
+    writer.drop_after(content["position"]["step"] if content else 0)
+
+    device = devices.resolve(chosen.training.device)
+    threads = Threads(chosen.training.threads)
+    if content and not chosen.training.threads:
+        threads.use(content["threads"])
+    torch.manual_seed(chosen.seed)
+    model = build(chosen.model.architecture, chosen.shape, chosen.model.options)
+    layout = devices.memory_format(model, device, chosen.training.precision)
+    model.to(device).to(memory_format=layout)  # type: ignore[call-overload]  # torch's overloads leave it out
+    prepared = prepare(
+        chosen,
+        folder.parent.parent,
+        device,
+        report=lambda line: writer.update(message=line),
+        channels_last=layout is torch.channels_last,
+    )
+    try:
+        writer.update(
+            message="",
+            device=devices.describe(device),
+            threads=threads.count,
+            data_shape=prepared.shape,
+            steps_per_epoch=prepared.batches.steps_per_epoch,
+            splits=prepared.splits.sizes(),
+            normalization=prepared.normalization.document(),
+            parameters=sum(p.numel() for p in model.parameters()),
+        )
+        if prepared.probes and not content:
+            writer.probes(prepared.probes)
+        trainer = Trainer(chosen, prepared, model, writer, control, device, threads, kept)
+        if content:
+            trainer.restore(content, _replay(history, content))
+        return trainer.train().state
+    finally:
+        prepared.batches.close()
+
+
+def _history(reader: RunReader) -> list[tuple[int, dict[str, Any]]]:
+    """The steps and data of the events that changed how the run trained, oldest first."""
+    found: list[tuple[int, dict[str, Any]]] = []
+    after = 0
+    while events := reader.events(after):
+        found += [(e.step, e.data) for e in events if e.data.get("verb") == "set" or e.kind == "threads"]
+        after = events[-1].id
+    return found
+
+
+def _replay(history: list[tuple[int, dict[str, Any]]], content: dict[str, Any]) -> Replay:
+    """What was done from the checkpoint's step on."""
+    step = content["position"]["step"]
+    ahead = [(at, data) for at, data in history if at >= step]
+    return Replay(
+        rates={at: float(data["optimizer.lr"]) for at, data in ahead if "optimizer.lr" in data},
+        threads={at: int(data["threads"]) for at, data in ahead if "threads" in data},
+    )
+
+
+def explain(error: Exception) -> str:
+    """One line for people; where memory ran out, with what would help."""
+    line = str(error).strip().partition("\n")[0] or type(error).__name__
+    if is_out_of_memory(error):
+        return (
+            f"out of memory: a smaller data.batch_size, a smaller model or training.precision=bf16 would help ({line})"
+        )
+    if isinstance(error, DataError) or type(error).__module__.startswith("tdl_tui"):
+        return line
+    return f"{type(error).__name__}: {line}" if str(error).strip() else line
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, of a device or of the machine."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
+    )

@@ -1,0 +1,184 @@
+"""Looking inside a model while it learns, at a few steps, for a share of the time that is kept.
+
+Nothing here touches the training: no mode, random state, buffer, gradient or weight is changed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from math import inf, isnan, nan, sqrt
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+
+from tdl_tui.runs.records import LAYER_COLUMNS, LayerSample, ProbeSample
+
+from .evaluation import evaluating
+from .layers import Layer, activation_statistics, layers, listening
+from .readback import Readback
+from .recorder import Recorder
+
+SECONDS_BETWEEN = 0.5  # at most two samples a second
+SAMPLES = 2048  # at most, over a whole run
+EXAMPLES = 256  # of the current batch, for the activations
+
+
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """A sample whose numbers are on their way to the host."""
+
+    step: int
+    time: float
+    numbers: Readback
+    heard: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+class Telemetry:
+    """Takes a sample at `next_step`: `before_update` once the gradients are there, `after_update` once the weights
+    have changed. Between samples so many steps go by that the time they cost stays within `budget` of the whole.
+
+    `probe_inputs` (P, *shape) are on the device, as batches are; `predictions` turns outputs into original units.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recorder: Recorder,
+        *,
+        budget: float,
+        total_steps: int,
+        device: torch.device,
+        probe_inputs: Tensor,
+        predictions: Callable[[Tensor], Tensor],
+        autocast: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        self.next_step: float = 1 if budget > 0 else inf
+        self._model = model
+        self._recorder = recorder
+        self._budget = budget
+        self._total_steps = total_steps
+        self._device = device
+        self._probe_inputs = probe_inputs
+        self._predictions = predictions
+        self._autocast = autocast
+        self._layers = layers(model)
+        self._parameters = [p for layer in self._layers for p in layer.parameters]
+        self._named = False
+        self._costs: deque[float] = deque(maxlen=5)
+        self._cost = 0.0
+        self._due = 0.0
+        self._last = 0
+        self._thinned = total_steps // SAMPLES
+        self._before: list[Tensor] = []
+        self._gradients: list[Tensor] = []
+        self._none = torch.full((), nan, device=device)
+        self._under_way: deque[_Sample] = deque()
+
+    def before_update(self) -> None:
+        """Notes the gradients' norms and the weights."""
+        started = time.perf_counter()
+        with torch.no_grad():
+            norms = iter(torch._foreach_norm([p.grad for p in self._parameters if p.grad is not None]))
+            self._gradients = [next(norms) if p.grad is not None else self._none for p in self._parameters]
+            self._before = [p.detach().clone() for p in self._parameters]
+        self._cost = time.perf_counter() - started
+
+    def after_update(self, step: int, inputs: Tensor) -> None:
+        """Notes what the update changed, and looks at the layers and probes. `inputs` is the batch of the step."""
+        started = time.perf_counter()
+        with torch.no_grad():
+            parameters = [p.detach() for p in self._parameters]
+            torch._foreach_sub_(self._before, parameters)
+            norms = [*self._gradients, *torch._foreach_norm(parameters), *torch._foreach_norm(self._before)]
+        heard, statistics, outputs = self._look(inputs)
+        parts = [torch.stack([norm.float() for norm in norms]), *statistics, outputs.float().flatten()]
+        self._under_way.append(_Sample(step, time.time(), Readback(torch.cat(parts)), heard, tuple(outputs.shape)))
+        self._before, self._gradients = [], []
+        self.collect()
+        if self._last:
+            self._recorder.point("telemetry/spacing", step, float(step - self._last))
+        self._last = step
+        self.next_step = self._total_steps if self._total_steps > step else inf  # the last step is always looked at
+        now = time.perf_counter()
+        self._costs.append(self._cost + now - started)
+        self._due = now + max(SECONDS_BETWEEN, median(self._costs) / self._budget)
+
+    def collect(self, wait: bool = False) -> None:
+        """Records the samples that have arrived; with `wait` all."""
+        while self._under_way and (wait or self._under_way[0].numbers.ready):
+            self._record(self._under_way.popleft())
+
+    def _look(self, inputs: Tensor) -> tuple[tuple[int, ...], list[Tensor], Tensor]:
+        """One pass of the probes and of examples of the batch: which layers were heard, their statistics, and the
+        probes' outputs (P, outputs)."""
+        count = len(self._probe_inputs)
+        examples = torch.cat([self._probe_inputs, inputs[:EXAMPLES]]) if count else inputs[:EXAMPLES]
+        with evaluating(self._model, self._device), listening(self._model, self._layers) as heard:
+            with self._autocast():
+                outputs = self._model(examples)
+            statistics = [activation_statistics(module, values) for module, values in heard.values()]
+            return tuple(heard), statistics, self._predictions(outputs[:count].float())
+
+    def _record(self, sample: _Sample) -> None:
+        numbers: list[float] = sample.numbers.tensor().tolist()
+        count = len(self._parameters)
+        gradients, weights, updates = numbers[:count], numbers[count : 2 * count], numbers[2 * count : 3 * count]
+        statistics = numbers[3 * count : 3 * count + 3 * len(sample.heard)]
+        rows = {}
+        first = 0
+        for place, layer in enumerate(self._layers):
+            last = first + len(layer.parameters)
+            weight, update = _norm(weights[first:last]), _norm(updates[first:last])
+            rows[place] = (_norm(gradients[first:last]), weight, update / weight if weight else nan)
+            first = last
+        flow = {place: tuple(statistics[3 * i : 3 * i + 3]) for i, place in enumerate(sample.heard)}
+        self._name(sample.heard)
+        order = [self._layers.index(layer) for layer in self._ordered]
+        blank = (nan,) * (len(LAYER_COLUMNS) - 3)
+        self._recorder.layer_sample(
+            LayerSample(sample.step, sample.time, tuple((*rows[place], *flow.get(place, blank)) for place in order))
+        )
+        self._recorder.point("grad/norm", sample.step, _norm(gradients), sample.time)
+        probes, width = sample.outputs
+        if probes:
+            outputs = numbers[-probes * width :]
+            self._recorder.probe_sample(
+                ProbeSample(
+                    sample.step,
+                    sample.time,
+                    tuple(tuple(outputs[p * width : (p + 1) * width]) for p in range(probes)),
+                )
+            )
+
+    def _name(self, heard: tuple[int, ...]) -> None:
+        """Names the layers once, in the order in which the first pass went through them."""
+        if self._named:
+            return
+        unheard = [place for place in range(len(self._layers)) if place not in heard]
+        self._ordered: list[Layer] = [self._layers[place] for place in (*heard, *unheard)]
+        self._recorder.layers([layer.name for layer in self._ordered])
+        self._named = True
+
+    def start(self, step: int) -> None:
+        """Takes the first sample at `step`."""
+        if self._budget > 0:
+            self.next_step = step
+
+    def plan(self, step: int) -> None:
+        """Decides, after `step`, whether it is time for another sample. Call it a few times a second."""
+        if self.next_step > step and self.next_step != self._total_steps:
+            return
+        if self._budget > 0 and time.perf_counter() >= self._due and step >= self._last + self._thinned:
+            self.next_step = step + 1
+
+
+def _norm(parts: list[float]) -> float:
+    """The norm of a whole whose parts have these norms; NaN parts are left out where others are not."""
+    known = [part for part in parts if not isnan(part)] or parts
+    return sqrt(sum(part * part for part in known))
