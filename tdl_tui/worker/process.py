@@ -9,30 +9,28 @@ import sys
 import traceback
 from pathlib import Path
 
-from tdl_tui.runs.records import State
-from tdl_tui.runs.writer import RunWriter
-
-from . import compiler
-from .watch import CommandWatcher
-
 
 def work(folder: Path, lock_fd: int) -> None:
     """Trains the run in this process, which holds its lock, to the run's end. Returns with the run's state written."""
+    from .watch import CommandWatcher
+
     hold(lock_fd)
-    control = CommandWatcher(folder)
-    signal.signal(signal.SIGTERM, lambda number, frame: control.stop_soon())
-    control.start()
+    watcher = CommandWatcher(folder)
+    signal.signal(signal.SIGTERM, lambda number, frame: watcher.terminate())
+    watcher.start()
     try:
-        import torch  # noqa: F401  # before what it needs is put off
+        import torch  # noqa: F401  # the compiler stack is put off once torch is there
+
+        from . import compiler
 
         compiler.put_off()
         from tdl_tui.training.session import run_training
 
-        run_training(folder, control)
+        run_training(folder, watcher.control)
     except Exception as error:  # noqa: BLE001  # whatever it was, the run says so
         report_failure(folder, error)
     finally:
-        control.close()
+        watcher.close()
 
 
 def detach() -> None:
@@ -61,12 +59,20 @@ def print_to(log: Path) -> None:
 
 def report_failure(folder: Path, error: Exception) -> None:
     """Ends the run as failed for what went wrong outside of training itself."""
+    from tdl_tui.runs.records import State
+    from tdl_tui.runs.writer import RunWriter
+
     traceback.print_exception(error)
-    message = str(error).partition("\n")[0] or type(error).__name__
+    message = one_line(error)
     writer = RunWriter(folder)
     writer.update(state=State.FAILED, message=message)
     writer.event("error", message, 0)
     writer.close()
+
+
+def one_line(error: Exception) -> str:
+    """What went wrong, for people."""
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def main() -> None:

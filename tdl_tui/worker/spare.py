@@ -195,7 +195,8 @@ class _Process:
                 if descriptor is not None:
                     sent = socket.send_fds(self._connection, [line], [descriptor])
                     line = line[sent:]
-                self._connection.sendall(line)
+                if line:  # sending nothing fails too, once the other side has answered and closed
+                    self._connection.sendall(line)
             except OSError:
                 self._fail(answer)
         if not self.alive:
@@ -233,6 +234,8 @@ class _Process:
     def _hear(self, message: dict[str, Any]) -> None:
         if "ready" in message:
             self.ready.set_result(message["ready"])
+        elif "failed" in message:
+            self.ready.set_exception(SpareError(f"no spare worker: {message['failed']}"))
         elif message.get("expired"):
             self.expired = True
         else:

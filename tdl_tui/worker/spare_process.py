@@ -19,7 +19,7 @@ from typing import Any
 
 from tdl_tui.spec import SpecError, experiment
 
-from .process import detach, print_to, work
+from .process import detach, one_line, print_to, work
 
 TOY: Mapping[str, Any] = {
     "data": {"dataset": "digits", "batch_size": 512},
@@ -33,7 +33,11 @@ def main() -> None:
     connection.set_inheritable(False)
     home, idle_seconds = Path(sys.argv[2]), float(sys.argv[3])
     detach()
-    warm_up()
+    try:
+        warm_up()
+    except Exception as error:  # noqa: BLE001  # whatever it was, launches then start cold
+        tell(connection, {"failed": one_line(error)})
+        return
     tell(connection, {"ready": os.getpid()})
     launch = serve(connection, home, idle_seconds)
     if launch is not None:
@@ -50,15 +54,14 @@ def warm_up() -> None:
 
     compiler.put_off()
     from tdl_tui.runs.home import create
+    from tdl_tui.training.control import CommandQueue
     from tdl_tui.training.session import run_training
-
-    from .watch import CommandWatcher
 
     threads = torch.get_num_threads()
     with tempfile.TemporaryDirectory(prefix="tdl-spare-") as folder:
         toy = experiment(TOY)
         run = create(Path(folder), toy.document(), title="warm-up")
-        run_training(run.folder, CommandWatcher(run.folder))
+        run_training(run.folder, CommandQueue())
         os.close(run.lock_fd)
     torch.set_num_threads(threads)
 
@@ -105,7 +108,7 @@ def answer(request: Mapping[str, Any], home: Path) -> dict[str, Any]:
     except SpecError as error:
         return {"error": str(error)}
     except Exception as error:  # noqa: BLE001  # data and plugins may raise anything
-        return {"error": str(error).partition("\n")[0] or type(error).__name__}
+        return {"error": one_line(error)}
 
 
 def tell(connection: socket.socket, message: Mapping[str, Any]) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tdl_tui.runs import commands, lock
-from tdl_tui.runs.home import HomeError
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State, Summary
 
@@ -81,11 +80,8 @@ def _settings(values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _summary(folder: Path) -> Summary:
-    reader = RunReader(folder)
-    try:
+    with RunReader(folder) as reader:
         summary = reader.summary()
-    finally:
-        reader.close()
     if summary.damage:
         raise SteerError(summary.damage)
     return summary
@@ -97,7 +93,7 @@ def _command(summary: Summary, folder: Path, verb: str, timeout: float, **argume
         raise SteerError(_out_of_reach(summary))
     try:
         command = commands.send(folder, verb, **arguments)
-    except (OSError, HomeError) as error:
+    except commands.CommandError as error:
         raise SteerError(f"{summary.id} cannot be told to {verb}: {error}") from None
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

@@ -1,75 +1,59 @@
-"""The worker's ear: a thread that watches the run's `commands/` folder while training goes on. Imports no torch."""
+"""The worker's ear: a thread that hands what is laid into the run's `commands/` to training. Imports no torch."""
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 from tdl_tui.runs import commands
 from tdl_tui.runs.commands import Command
+from tdl_tui.training.control import CommandQueue
 
 POLL_SECONDS = 0.025
-STOP_SIGNAL = "SIGTERM"
 
 
 class CommandWatcher:
-    """What training asks each step: `pending` is a plain attribute, true while there is something to `take`.
+    """Watches one run's folder; `control` is what training asks each step.
 
-    A command is taken away from the folder when it is taken by training, which carries it out and acknowledges it.
+    A command is taken away from the folder when it is handed over; training carries it out and acknowledges it.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.pending = False
+        self.control = CommandQueue()
         self._folder = folder
-        self._stop_soon = False
-        self._closed = False
-        self._changed = threading.Event()
+        self._terminated = False
+        self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="commands", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def take(self) -> list[Command]:
-        """The commands given since, oldest first."""
-        self.pending = False
-        self._changed.clear()
-        taken = commands.pending(self._folder)
-        for command in taken:
-            commands.take(command)
-        if self._stop_soon:
-            self._stop_soon = False
-            taken.append(Command(STOP_SIGNAL, "stop", {}))
-        return taken
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Blocks until something is pending, or so many seconds; whether something is."""
-        return self._changed.wait(timeout)
-
-    def stop_soon(self) -> None:
-        """As if somebody had sent a stop; for a signal's handler."""
-        self._stop_soon = True
-        self._announce()
+    def terminate(self) -> None:
+        """As if somebody had sent a stop. For a signal's handler: it takes no lock."""
+        self._terminated = True
 
     def close(self) -> None:
-        self._closed = True
-
-    def _announce(self) -> None:
-        self.pending = True
-        self._changed.set()
+        self._closed.set()
+        self._thread.join()
 
     def _watch(self) -> None:
         folder = self._folder / "commands"
-        sleep = threading.Event().wait
-        while not self._closed:
-            if not self.pending and _has_commands(folder):
-                self._announce()
-            sleep(POLL_SECONDS)
+        while not self._closed.wait(POLL_SECONDS):
+            if self._terminated:
+                self._terminated = False
+                self.control.put(Command("SIGTERM", "stop", time.time()))
+            if _has_commands(folder):
+                for command in commands.pending(self._folder):
+                    commands.take(self._folder, command)
+                    self.control.put(command)
 
 
 def _has_commands(folder: Path) -> bool:
+    """Whether a command is there. Looks at names only: cheap enough for many times a second."""
     try:
         with os.scandir(folder) as entries:
             return any(not entry.name.startswith(".") for entry in entries)
     except OSError:
-        return False  # the run was moved away, or its disk is: training finds out when it writes
+        return False  # the run was moved away, or its disk is gone: training finds out when it writes
