@@ -48,7 +48,9 @@ _PANELS = {"1": "loss", "2": "metric", "3": "probe", "4": "gradients", "5": "eve
 class Reads(Protocol):
     """Where snapshots come from: None while nothing has changed."""
 
-    def read(self, width: int) -> Snapshot | None: ...
+    def read(self, columns: int) -> Snapshot | None: ...
+
+    def close(self) -> None: ...
 
 
 class Fresh(Message):
@@ -69,9 +71,7 @@ def heights(available: int, classes: int, layers: int) -> tuple[int, int, int]:
     """
     happenings = 2 if available < 30 else max(4, available // 7)
     rest = available - happenings
-    middle = min(max(classes + 1, layers + 2, 11), rest * 3 // 5)
-    if rest >= 36:  # room is shared out where there is plenty
-        middle = max(middle, rest * 2 // 5)
+    middle = min(max(classes + 1, layers + 2, 11 if rest < 30 else 15), rest * 3 // 5)
     return rest - middle, middle, happenings
 
 
@@ -86,10 +86,11 @@ class RunScreen(Screen[None]):
         Binding("s", "stop", "stop", tooltip="end it with a checkpoint to resume from"),
         Binding("c", "steer('checkpoint')", "checkpoint", tooltip="keep the weights as they are now"),
         Binding("l", "learning_rate", "learning rate", tooltip="change it from the next step on"),
+        Binding("z", "zoom", "enlarge", tooltip="a panel, the next, and back; 1 to 5 choose one"),
         Binding("y", "log", "log", tooltip="loss on a linear or a logarithmic axis"),
         Binding("x", "scale", "x axis", tooltip="steps, epochs or time"),
         Binding("m", "smooth", "smooth", tooltip="average the curves: off, 0.6, 0.9, 0.97"),
-        Binding("o", "outputs", "logits", tooltip="softmax or logits"),
+        Binding("o", "outputs", "outputs", tooltip="softmax or logits"),
         Binding("right,n", "probe(1)", "next probe", show=False),
         Binding("left,b", "probe(-1)", "previous probe", show=False),
         Binding("1", "enlarge('1')", "loss", show=False, tooltip="enlarge it, and back"),
@@ -97,7 +98,6 @@ class RunScreen(Screen[None]):
         Binding("3", "enlarge('3')", "probe", show=False, tooltip="enlarge it, and back"),
         Binding("4", "enlarge('4')", "gradients", show=False, tooltip="enlarge it, and back"),
         Binding("5", "enlarge('5')", "events", show=False, tooltip="enlarge it, and back"),
-        Binding("1", "enlarge('1')", "enlarge", key_display="1–5"),
         Binding("escape,q", "back", "back"),
     ]
 
@@ -142,12 +142,15 @@ class RunScreen(Screen[None]):
     @work(thread=True, group="follow", exclusive=True)
     def _follow(self) -> None:
         source = self._make_source()
-        while not self._ended.is_set():
-            snapshot = source.read(self._width)
-            if snapshot is not None:
-                self.post_message(Fresh(snapshot))
-            self._wake.wait(PERIOD)
-            self._wake.clear()
+        try:
+            while not self._ended.is_set():
+                snapshot = source.read(self._width)
+                if snapshot is not None:
+                    self.post_message(Fresh(snapshot))
+                self._wake.wait(PERIOD)
+                self._wake.clear()
+        finally:
+            source.close()
 
     def _open(self) -> Reads:
         from tdl_tui.runs.reader import RunReader
@@ -234,6 +237,10 @@ class RunScreen(Screen[None]):
         self.enlarged = "" if self.enlarged == key else key
         self._arrange()
         self._show()
+
+    def action_zoom(self) -> None:
+        order = ("", *_PANELS)
+        self.action_enlarge(order[(order.index(self.enlarged) + 1) % len(order)] or self.enlarged)
 
     def action_back(self) -> None:
         if self.enlarged:

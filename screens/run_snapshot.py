@@ -10,6 +10,7 @@ from typing import Any
 from tdl_tui.registry import DATASETS, DataShape
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Bucket, Event, LayerSample, Probe, ProbeSample, State, Summary
+from tdl_tui.runs.schema import UnreadableRun
 from tdl_tui.runs.text import printable
 
 EVENTS = 500
@@ -70,59 +71,73 @@ class Source:
     def __init__(self, reader: RunReader) -> None:
         self._reader = reader
         self._token: object = None
-        self._width = 0
+        self._columns = 0
         self._last: Snapshot | None = None
-        self._first_time = 0.0
 
-    def read(self, width: int) -> Snapshot | None:
-        """A new snapshot with about `width` buckets a series, or None when nothing has changed."""
+    def read(self, columns: int) -> Snapshot | None:
+        """A new snapshot for charts of so many columns, or None when nothing has changed."""
         token = self._reader.changed()
-        if self._last is not None and token == self._token and width == self._width:
+        if self._last is not None and (token, columns) == (self._token, self._columns):
             return None
-        self._token, self._width = token, width
-        self._last = self._gather(width)
+        self._token, self._columns = token, columns
+        self._last = self._gather(columns)
         return self._last
 
-    def _gather(self, width: int) -> Snapshot:
-        reader = self._reader
-        summary = reader.summary()
+    def close(self) -> None:
+        """Lets go of the run's files."""
+        self._reader.close()
+
+    def _gather(self, columns: int) -> Snapshot:
+        summary = self._reader.summary()
+        try:
+            return self._readable(replace(summary, damage=printable(summary.damage)), columns)
+        except UnreadableRun as error:
+            return Snapshot(replace(summary, damage=printable(str(error))))
+
+    def _readable(self, summary: Summary, columns: int) -> Snapshot:
         if summary.damage:
-            return Snapshot(replace(summary, damage=printable(summary.damage)))
-        facts = reader.facts()
+            return Snapshot(summary)
+        reader, before = self._reader, self._last or Snapshot(summary)
         names = reader.series_names()
-        before = self._last
-        shape = before.shape if before and before.shape else shape_of(summary.experiment, facts.get("data_shape"))
-        charted = [name for name in names if name in _CHARTED]
-        if not self._first_time and (first := [p.time for n in charted if (p := reader.first(n)) is not None]):
-            self._first_time = min(first)
-        latest: dict[str, float] = {}
-        for name in names:
-            if name in _LATEST or name.startswith("system/"):
-                point = reader.last(name)
-                if point is not None:
-                    latest[name] = point.value
-        probes = before.probes if before and before.probes else tuple(reader.probes())
-        layer_names = (
-            before.layer_names if before and before.layer_names else tuple(map(printable, reader.layer_names()))
-        )
-        known = before.events if before else ()
-        fresh = reader.events(after_id=known[-1].id if known else 0, limit=EVENTS)
+        charted = [name for name in names if name in CHARTED]
+        firsts = [] if before.series else [point for name in charted if (point := reader.first(name)) is not None]
+        newest = {name: reader.last(name) for name in names if name in LATEST or name.startswith("system/")}
+        layer_names = before.layer_names or tuple(printable(name) for name in reader.layer_names())
+        probes = before.probes or tuple(reader.probes())
         return Snapshot(
             summary=replace(summary, message=printable(summary.message), host=printable(summary.host)),
-            shape=shape,
-            series={name: tuple(reader.buckets(name, width)) for name in charted},
-            latest=latest,
+            shape=before.shape or shape_of(summary.experiment, reader.facts().get("data_shape")),
+            # From columns / 2 to columns buckets come back: about one a column.
+            series={name: tuple(reader.buckets(name, max(8, columns // 2))) for name in charted},
+            latest={name: point.value for name, point in newest.items() if point is not None},
             layer_names=layer_names,
-            layer_samples=tuple(reader.layer_samples(2 * width)) if layer_names else (),
+            layer_samples=self._layer_samples(before.layer_samples, 2 * columns) if layer_names else (),
             probes=probes,
             outputs=reader.probe_sample() if probes else None,
-            events=(*known, *(replace(event, text=printable(event.text)) for event in fresh))[-EVENTS:],
-            started=self._first_time or summary.created,
+            events=self._events(before.events),
+            started=min((point.time for point in firsts), default=before.started or summary.created),
         )
 
+    def _layer_samples(self, known: tuple[LayerSample, ...], limit: int) -> tuple[LayerSample, ...]:
+        """Those known with the newest added; all anew, thinned, when they have become many or a resume went back."""
+        newest = self._reader.layer_sample()
+        if newest is None:
+            return ()
+        if known and newest.step == known[-1].step:
+            return known
+        if known and newest.step > known[-1].step and len(known) < 2 * limit:
+            return (*known, newest)
+        return tuple(self._reader.layer_samples(limit))
 
-_CHARTED = frozenset(f"{part}/{figure}" for part in ("train", "val") for figure in ("loss", "accuracy", "r2"))
-_LATEST = frozenset({"lr", "speed/samples_per_s"})
+    def _events(self, known: tuple[Event, ...]) -> tuple[Event, ...]:
+        out = list(known)
+        while fresh := self._reader.events(after_id=out[-1].id if out else 0, limit=EVENTS):
+            out.extend(replace(event, text=printable(event.text)) for event in fresh)
+        return tuple(out[-EVENTS:])
+
+
+CHARTED = frozenset(f"{part}/{figure}" for part in ("train", "val") for figure in ("loss", "accuracy", "r2"))
+LATEST = frozenset({"lr", "speed/samples_per_s"})
 
 
 def pending(snapshot: Snapshot) -> str:

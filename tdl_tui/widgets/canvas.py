@@ -86,7 +86,8 @@ class Canvas(Widget):
             self.refresh(*regions)
 
     def render_line(self, y: int) -> Strip:
-        return self._strips[y] if y < len(self._strips) else blank(self.content_size.width)
+        strip = self._strips[y] if y < len(self._strips) else blank(self.content_size.width)
+        return strip.apply_style(Style(bgcolor=self.background_colors[1].rich_color))
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _: self.paint())

@@ -156,7 +156,7 @@ def draw_chart(
     rows = height - 2
     if rows < 1 or width < 16:
         return strips[:height]
-    marks = {_row(y.place(value), rows): label for value, label in ticks(y, max(2, min(rows, rows // 2 + 1)))}
+    marks = {_row(y.place(value), rows): label for value, label in ticks(y, max(2, rows // 3 + 1))}
     gutter = max(6, max((len(label) for label in marks.values()), default=0) + 1)
     columns = width - gutter - 1
     grid = _overlay(curves, x, y, columns, rows)

@@ -103,7 +103,10 @@ def draw_gradients(table: LayerTable, width: int, height: int, palette: Palette)
         hue = ink(_color(mark, palette))
         pieces: list[Piece] = [
             (fit(name, name_width), text),
-            (fit("–" if math.isnan(row[0]) else norm(row[0]), 9, "right"), text if math.isfinite(row[0]) else ink(palette.bad, bold=True)),
+            (
+                fit("–" if math.isnan(row[0]) else norm(row[0]), 9, "right"),
+                text if math.isfinite(row[0]) else ink(palette.bad, bold=True),
+            ),
         ]
         if spark >= 4:
             points = [(s.step, s.rows[index][0]) for s in table.samples if index < len(s.rows)]

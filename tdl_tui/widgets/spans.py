@@ -37,6 +37,8 @@ class Pen:
             self._set(None)
             self._out.append(Strip.render_style(style, text, self._system))
             return
+        if text.isspace() and style is not None and style.color != self._color and not style.underline:
+            style = Style(color=self._color, bgcolor=style.bgcolor)  # no ink is seen in a blank: keep what is there
         self._set(style)
         self._out.append(text)
 

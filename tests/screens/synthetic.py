@@ -141,7 +141,7 @@ def snapshot(kind: str = "image", step: int = 2000, state: State = State.RUNNING
         summary=summary,
         shape=shape,
         series=series if step else {},
-        latest={"lr": 5e-4, "speed/samples_per_s": 12345.0, "system/memory_bytes": 312e6} if step else {},
+        latest={"lr": 5e-4, "speed/samples_per_s": 12345.0, "system/memory": 312e6} if step else {},
         layer_names=LAYERS if step else (),
         layer_samples=samples,
         probes=probes,
@@ -162,5 +162,8 @@ class Playing:
     def __init__(self, *snapshots: Snapshot) -> None:
         self._left = list(snapshots)
 
-    def read(self, width: int) -> Snapshot | None:
+    def read(self, columns: int) -> Snapshot | None:
         return self._left.pop(0) if self._left else None
+
+    def close(self) -> None:
+        pass
