@@ -30,6 +30,7 @@ INSERT_ROLLUP = (
     "INSERT INTO rollup (series, level, row, step, stride, steps, data, nonfinite) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
+Statement = tuple[str, tuple[object, ...]]
 ChunkRow = tuple[int, int, int, int, bytes | None, bytes, bytes]
 
 
@@ -132,6 +133,21 @@ class Chunk:
             out.append(last)
         return out
 
+    def times_at(self, indices: range) -> list[float]:
+        """The times of the points at ascending indices."""
+        if self.steps is not None:
+            return self.times[indices.start : indices.stop : indices.step].tolist()
+        out: list[float] = []
+        start, at = 0, iter(indices)
+        index = next(at, None)
+        for length, first, last in zip(*[iter(self.times)] * 3, strict=True):
+            count = int(length)
+            while index is not None and index < start + count:
+                out.append(time_between(first, last, index - start, count))
+                index = next(at, None)
+            start += count
+        return out
+
     def truncate(self, count: int) -> None:
         """Keeps the first `count` points."""
         times = self.all_times()[:count]
@@ -149,7 +165,7 @@ class Chunk:
             self.times = kept
         del self.data[count:]
 
-    def insertion(self, series: int) -> tuple[str, tuple[object, ...]]:
+    def insertion(self, series: int) -> Statement:
         steps = None if self.steps is None else self.steps.tobytes()
         return INSERT_CHUNK, (
             series,
@@ -162,7 +178,7 @@ class Chunk:
             self.data.tobytes(),
         )
 
-    def update(self, series: int) -> tuple[str, tuple[object, ...]]:
+    def update(self, series: int) -> Statement:
         steps = None if self.steps is None else self.steps.tobytes()
         return UPDATE_CHUNK, (len(self), steps, self.times.tobytes(), self.data.tobytes(), series, self.first)
 
@@ -229,9 +245,10 @@ class SeriesReader:
         self.connection = connection
         self.series = series
         row = connection.execute(
-            "SELECT first + count FROM chunk WHERE series = ? ORDER BY first DESC LIMIT 1", (series,)
+            "SELECT first, count FROM chunk WHERE series = ? ORDER BY first DESC LIMIT 1", (series,)
         ).fetchone()
-        self.count: int = row[0] if row else 0
+        self.closed: int = row[0] if row else 0  # rollup rows cover what lies before the last chunk
+        self.count: int = sum(row) if row else 0
 
     def chunks(self, start: int, stop: int) -> Iterator[Chunk]:
         """The chunks that hold the ordinals start..stop (exclusive)."""
@@ -273,7 +290,7 @@ class SeriesReader:
     def complete(self, level: int, start: int, stop: int) -> Columns:
         """The complete buckets start..stop (exclusive) of a level; those in no row yet are made from those below."""
         size = rollups.size(level)
-        stored = self.count // (size * ROW) * ROW  # a row is written together with its last point
+        stored = self.closed // (size * ROW) * ROW
         columns = Columns()
         if start < min(stop, stored):
             rows = self.connection.execute(
@@ -363,77 +380,78 @@ def bucket_size(start: int, stop: int, width: int) -> int:
 class SeriesWriter:
     """Turns what is recorded of one series into rows. Keeps the last chunk, and the buckets that fill no row yet."""
 
-    def __init__(self, series: int, stored: SeriesReader | None = None) -> None:
-        self.series = series
-        self.count = 0
-        self._chunk: Chunk | None = None
-        self._steps: list[int] = []  # the first step of the points that fill no bucket yet
-        self._values: list[float] = []
-        self._levels: list[Columns] = [Columns()]
-        if stored is not None and stored.count:
-            self._resume(stored)
-
-    def _resume(self, stored: SeriesReader) -> None:
-        self.count = stored.count
+    def __init__(self, stored: SeriesReader) -> None:
+        self.series = stored.series
         self._chunk = stored.last_chunk()
-        steps, _, values = stored.points(self.count - self.count % BASE, self.count)
-        self._steps, self._values = steps[:1].tolist(), values.tolist()
-        self._levels = []
+        self._is_stored = True
+        self._is_changed = False
+        steps, _, values = stored.points(stored.closed - stored.closed % BASE, stored.closed)
+        self._step = steps[0] if steps else 0  # of the first of the points that fill no bucket yet
+        self._values = values
+        self._levels: list[Columns] = []
         level = 0
-        while not self._levels or rollups.size(level) <= self.count:
+        while not self._levels or rollups.size(level) <= stored.closed:
             size = rollups.size(level)
-            pending = self.count // (size * ROW) * ROW
-            self._levels.append(stored.complete(level, pending, self.count // size))
+            pending = stored.closed // (size * ROW) * ROW
+            self._levels.append(stored.complete(level, pending, stored.closed // size))
             level += 1
 
-    def write(self, piece: Piece) -> Iterator[tuple[str, tuple[object, ...]]]:
-        """The statements that store a piece; to be executed in one transaction with those before them."""
+    def write(self, piece: Piece) -> Iterator[Statement]:
+        """Takes a piece in. The statements are for one transaction, together with those of `finish`."""
         start, total = 0, len(piece.values)
         while start < total:
             step, chunk = piece.step_at(start), self._chunk
-            is_new = chunk is None or not chunk.takes(step, piece.stride, total - start)
-            if chunk is None or is_new:  # single points keep their steps and times one by one
-                chunk = Chunk(self.count, step, piece.stride, singles=total == 1)
+            if chunk is None or not chunk.takes(step, piece.stride, total - start):
+                ordinal = 0
+                if chunk is not None:
+                    yield from self.finish()
+                    yield from self._roll_up(chunk)
+                    ordinal = chunk.first + len(chunk)
+                # single points keep their steps and times one by one
+                chunk = self._chunk = Chunk(ordinal, step, piece.stride, singles=total == 1)
+                self._is_stored = False
             stop = min(start + chunk.room(), total)
-            part = piece.part(start, stop) if stop - start < total else piece
-            chunk.append(part)
-            self._chunk = chunk
-            yield chunk.insertion(self.series) if is_new else chunk.update(self.series)
-            yield from self._roll_up(part)
-            self.count += stop - start
+            chunk.append(piece.part(start, stop) if stop - start < total else piece)
+            self._is_changed = True
             start = stop
 
-    def _roll_up(self, piece: Piece) -> Iterator[tuple[str, tuple[object, ...]]]:
+    def finish(self) -> Iterator[Statement]:
+        """The statement that stores what changed of the last chunk."""
+        if self._is_changed and self._chunk is not None:
+            yield self._chunk.update(self.series) if self._is_stored else self._chunk.insertion(self.series)
+            self._is_stored, self._is_changed = True, False
+
+    def _roll_up(self, chunk: Chunk) -> Iterator[Statement]:
+        """Adds the buckets that a chunk, which is followed by another now, has completed."""
         waiting = len(self._values)
         if not waiting:
-            self._steps = [piece.step]
-        if waiting + len(piece.values) < BASE:
-            self._values += piece.values
-            return
-        values = [*self._values, *piece.values]
+            self._step = chunk.step
+        values = self._values + chunk.data if waiting else chunk.data
         whole = len(values) // BASE
-        starts = range(BASE - waiting, (whole - 1) * BASE - waiting + 1, BASE)
-        ends = range(BASE - 1 - waiting, whole * BASE - waiting, BASE)
-        self._levels[0].extend(
-            rollups.of_points(
-                values[: whole * BASE],
-                BASE,
-                self._steps + list(map(piece.step_at, starts)),
-                list(map(piece.step_at, ends)),
-                list(map(piece.time_at, ends)),
+        if whole:
+            steps = chunk.all_steps()
+            first = [self._step, *steps[BASE - waiting : (whole - 1) * BASE - waiting + 1 : BASE]]
+            ends = range(BASE - 1 - waiting, whole * BASE - waiting, BASE)
+            self._levels[0].extend(
+                rollups.of_points(
+                    values[: whole * BASE].tolist(),
+                    BASE,
+                    first,
+                    list(steps[ends.start : ends.stop : BASE]),
+                    chunk.times_at(ends),
+                )
             )
-        )
+            rest = whole * BASE - waiting
+            if rest < len(chunk):
+                self._step = steps[rest]
         self._values = values[whole * BASE :]
-        if self._values:
-            self._steps = [piece.step_at(whole * BASE - waiting)]
-        last = (self.count + len(piece.values)) // BASE
-        yield from self._full_rows(0, last)
+        yield from self._full_rows(0, (chunk.first + len(chunk)) // BASE)
 
-    def _full_rows(self, level: int, last: int) -> Iterator[tuple[str, tuple[object, ...]]]:
-        """Rows of a level that are full now; `last` is the number of its complete buckets."""
+    def _full_rows(self, level: int, complete: int) -> Iterator[Statement]:
+        """The rows of a level that are full now; the level has `complete` complete buckets."""
         columns = self._levels[level]
         while len(columns) >= ROW:
-            row = (last - len(columns)) // ROW
+            row = (complete - len(columns)) // ROW
             full = columns.take(0, ROW)
             columns.drop(ROW)
             yield INSERT_ROLLUP, encode_row(self.series, level, row, full)
@@ -444,20 +462,20 @@ class SeriesWriter:
 
 
 def drop_after(connection: sqlite3.Connection, series: int, step: int) -> None:
-    """Removes a series' points after `step`, and the rollup rows that hold any of them. Within a transaction."""
-    stored = SeriesReader(connection, series)
-    count = stored.ordinal_of(step, after=True)
-    if count >= stored.count:
+    """Removes a series' points after `step`, and the rollup rows that reach beyond them. Within a transaction."""
+    before = SeriesReader(connection, series)
+    count = before.ordinal_of(step, after=True)
+    if count >= before.count:
         return
-    chunk = next(stored.chunks(count - 1, count), None) if count else None
+    chunk = next(before.chunks(count - 1, count), None) if count else None
     connection.execute("DELETE FROM chunk WHERE series = ? AND first >= ?", (series, count))
     if chunk is not None and chunk.first + len(chunk) > count:
         chunk.truncate(count - chunk.first)
         connection.execute(*chunk.update(series))
-    for level in range(64):
-        points = rollups.size(level) * ROW
-        if points > stored.count:
-            break
+    closed = SeriesReader(connection, series).closed
+    level = 0
+    while (points := rollups.size(level) * ROW) <= before.closed:
         connection.execute(
-            "DELETE FROM rollup WHERE series = ? AND level = ? AND row >= ?", (series, level, count // points)
+            "DELETE FROM rollup WHERE series = ? AND level = ? AND row >= ?", (series, level, closed // points)
         )
+        level += 1

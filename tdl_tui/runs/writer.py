@@ -305,6 +305,8 @@ class _Transaction:
         try:
             for operation in operations:
                 operation(self)
+            for series_writer in self._series.values():
+                self._execute_all(series_writer.finish())
             self.facts([("changed", encode_fact(_now()))])
             self.connection.execute("COMMIT")
         except BaseException:
@@ -326,15 +328,20 @@ class _Transaction:
         writer = self._series.get(name)
         if writer is None:
             writer = self._series[name] = self._open(name)
-        for statement, parameters in writer.write(piece):
+        self._execute_all(writer.write(piece))
+
+    def _execute_all(self, statements: Iterable[series.Statement]) -> None:
+        for statement, parameters in statements:
             self.connection.execute(statement, parameters)
 
     def _open(self, name: str) -> SeriesWriter:
         self.connection.execute("INSERT OR IGNORE INTO series (name) VALUES (?)", (name,))
         (number,) = self.connection.execute("SELECT id FROM series WHERE name = ?", (name,)).fetchone()
-        return SeriesWriter(number, SeriesReader(self.connection, number))
+        return SeriesWriter(SeriesReader(self.connection, number))
 
     def drop_after(self, step: int) -> None:
+        for series_writer in self._series.values():
+            self._execute_all(series_writer.finish())
         self._series.clear()
         for (number,) in self.connection.execute("SELECT id FROM series").fetchall():
             series.drop_after(self.connection, number, step)
