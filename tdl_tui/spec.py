@@ -6,6 +6,7 @@ the data's task (the loss), from the entries' options, from the defaults below.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -175,7 +176,7 @@ class Experiment(Section):
 
     def toml(self) -> str:
         """The experiment as TOML, every value said."""
-        return tomli_w.dumps(self.document())
+        return toml(self.document())
 
 
 # section, the key that names the entry, the registry
@@ -229,6 +230,15 @@ def experiment(document: Mapping[str, Any]) -> Experiment:
     if problems:
         raise SpecError(problems)
     return made
+
+
+def toml(document: Mapping[str, Any]) -> str:
+    """A document as TOML, each array of numbers on its line."""
+
+    def on_a_line(array: re.Match[str]) -> str:
+        return f"[{' '.join(array[1].split()).rstrip(',')}]"
+
+    return re.sub(r"\[\n((?:    [^\"\n]*,\n)+)\]", on_a_line, tomli_w.dumps(document))
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -1,0 +1,118 @@
+"""The `tdl` program: the workbench at once, or a verb; and what a person reads when something is wrong.
+
+Exit status: 0 done, 1 failed while running, 2 asked wrongly, 130 after Ctrl-C. Errors are one line on standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+
+class WrongRequest(Exception):
+    """What was asked cannot be done; the message says what, where, and what would be right."""
+
+
+class FailedRequest(Exception):
+    """What was asked was right and failed; the message says why, in one line."""
+
+
+def main() -> None:
+    """Carries out the command line and exits with its status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a name that the terminal cannot show is no reason to fail
+    # A shell that completes a command line calls without arguments too, and says so in the environment.
+    verbless = len(sys.argv) == 1 and "_TDL_COMPLETE" not in os.environ
+    try:
+        status = _workbench() if verbless else _verb()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = FAILED
+    except Exception as error:  # noqa: BLE001  # the last net: a fault of ours becomes one line and a report
+        status = _explain(error)
+    sys.exit(status)
+
+
+def workbench(open_folder: Path | None = None, new_document: dict[str, object] | None = None) -> None:
+    """Opens the workbench at the table of runs, at a run, or at the form. Returns when it is left."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise WrongRequest("the workbench needs a terminal; tdl --help lists what works without one")
+    from tdl_tui.runs.home import find_home
+    from tdl_tui.screens.app import run
+
+    run(find_home(), open_folder, new_document)
+
+
+def complain(message: str) -> None:
+    """Says on standard error what is wrong, in one line, whatever the message holds."""
+    shown = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in message)
+    sys.stderr.write(f"tdl: {shown}\n")
+
+
+def _workbench() -> int:
+    workbench()
+    return DONE
+
+
+def _verb() -> int:
+    from tdl_tui.verbs import carry_out
+
+    return carry_out(sys.argv[1:])
+
+
+def _explain(error: Exception) -> int:
+    from tdl_tui.runs.home import HomeError
+
+    if isinstance(error, (WrongRequest, HomeError)):
+        complain(str(error))
+        return WRONG
+    if isinstance(error, FailedRequest):
+        complain(str(error))
+        return FAILED
+    # What only a verb can raise is known only when a verb has been imported.
+    if verbs := sys.modules.get("tdl_tui.verbs"):
+        if isinstance(error, verbs.REFUSALS):
+            complain(verbs.in_one_line(error))
+            return WRONG
+        if isinstance(error, verbs.FAILURES):
+            complain(str(error))
+            return FAILED
+    _report(error)
+    return FAILED
+
+
+def _report(error: Exception) -> None:
+    """Keeps the traceback of a fault of ours in a file, and says where."""
+    report = "".join(traceback.format_exception(error))
+    summary = f"{type(error).__name__}: {error}".splitlines()[0]
+    for path in _places_for_a_report():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(sys.argv)}\n{report}\n")
+        except OSError:
+            continue
+        complain(f"a fault of tdl itself: {summary}; the details are in {path}")
+        return
+    complain(f"a fault of tdl itself: {summary}")
+
+
+def _places_for_a_report() -> list[Path]:
+    import tempfile
+
+    from tdl_tui.runs.home import HomeError, find_home
+
+    elsewhere = Path(tempfile.gettempdir()) / f"tdl-{os.getuid()}.log"
+    try:
+        return [find_home() / "tdl.log", elsewhere]
+    except (HomeError, OSError):
+        return [elsewhere]

@@ -1,0 +1,163 @@
+"""Following a run to its end from the command line: progress for people, and what Ctrl-C means meanwhile. No torch."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TextIO
+
+from rich.cells import cell_len, set_cell_size
+
+from tdl_tui.runs import commands
+from tdl_tui.runs.reader import RunReader
+from tdl_tui.runs.records import Progress, State, Summary
+
+from .reports import count, duration, number
+
+POLL_SECONDS = 0.1
+METRICS = ("val/accuracy", "val/r2")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a run shows: its summary and the last values of what people follow."""
+
+    summary: Summary
+    values: dict[str, float]
+    validated: int
+
+    @property
+    def line(self) -> str:
+        """One line: epoch, steps, loss, validation, learning rate, throughput, time left."""
+        summary, values = self.summary, self.values
+        progress = summary.progress
+        if not progress.step:
+            return summary.message or str(summary.state)
+        epochs = summary.experiment.get("training", {}).get("epochs", "?")
+        of = f"/{count(progress.total_steps)}" if progress.total_steps else ""
+        parts = [f"epoch {progress.epoch}/{epochs}", f"step {count(progress.step)}{of}"]
+        names = {"train/loss": "loss", "val/loss": "val", "val/accuracy": "accuracy", "val/r2": "R²", "lr": "lr"}
+        parts += [f"{word} {number(values[name])}" for name, word in names.items() if name in values]
+        if "speed/samples_per_s" in values:
+            parts.append(f"{count(values['speed/samples_per_s'])} samples/s")
+        if summary.state is State.PAUSED:
+            parts.append("paused")
+        elif (left := seconds_left(progress)) is not None:
+            parts.append(f"{duration(left)} left")
+        return "  ".join(parts)
+
+
+def seconds_left(progress: Progress) -> float | None:
+    """Training time to the last step at the speed so far; None where nothing can be said."""
+    left = progress.total_steps - progress.step
+    return progress.seconds / progress.step * left if progress.step and left > 0 else None
+
+
+def look(reader: RunReader) -> Look:
+    summary = reader.summary()
+    values: dict[str, float] = {}
+    validated = 0
+    if summary.progress.step and not summary.damage:
+        for name in ("train/loss", "val/loss", *METRICS, "lr", "speed/samples_per_s"):
+            if (point := reader.last(name)) is not None:
+                values[name] = point.value
+                validated = point.step if name == "val/loss" else validated
+    return Look(summary, values, validated)
+
+
+class Progressing:
+    """Shows looks: on a terminal one line that is written over, elsewhere a line an epoch and at each new state."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._rewrites = out.isatty()
+        self._shown = ""
+        self._told: tuple[object, ...] = ()
+
+    def show(self, now: Look) -> None:
+        if self._rewrites:
+            width = shutil.get_terminal_size().columns - 1
+            line = now.line if cell_len(now.line) <= width else set_cell_size(now.line, width)
+            if line != self._shown:
+                self._out.write(f"\r{line}\x1b[K")
+                self._out.flush()
+                self._shown = line
+            return
+        summary = now.summary
+        told = (summary.state, summary.message, summary.progress.epoch, now.validated)
+        if told != self._told:
+            self._told = told
+            self.say(now.line)
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self._out.write(f"\r{line}\x1b[K\n" if self._rewrites else f"{line}\n")
+        self._out.flush()
+        self._shown = ""
+
+    def clear(self) -> None:
+        if self._shown:
+            self._out.write("\r\x1b[K")
+            self._out.flush()
+            self._shown = ""
+
+
+class Interrupts:
+    """Counts Ctrl-C instead of being torn out of work by it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    @contextmanager
+    def caught(self) -> Iterator[Interrupts]:
+        def note(number: int, frame: FrameType | None) -> None:
+            self.count += 1
+
+        before = signal.signal(signal.SIGINT, note)
+        try:
+            yield self
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def follow(folder: Path, out: TextIO | None, interrupts: Interrupts) -> Summary:
+    """Shows a run's progress on `out` until it has ended, and returns how it stands then.
+
+    The first Ctrl-C stops the run with a checkpoint, a second one lets go of it: then its state is still a live one.
+    """
+    progressing = Progressing(out) if out is not None else None
+    stopping = False
+    with RunReader(folder) as reader:
+        while True:
+            now = look(reader)
+            if progressing:
+                progressing.show(now)
+            if not waits(now.summary) and not waits(reader.summary()):  # again: it may have ended between two reads
+                break
+            if interrupts.count > 1:
+                break
+            if interrupts.count and not stopping:
+                stopping = True
+                if progressing:
+                    progressing.say("stopping with a checkpoint; Ctrl-C again lets it go on by itself")
+                commands.send(folder, "stop")
+            time.sleep(POLL_SECONDS)
+        if progressing:
+            progressing.clear()
+        return reader.summary()
+
+
+def waits(summary: Summary) -> bool:
+    """Whether there is more to come from this run."""
+    return not summary.damage and (summary.state.live or summary.state is State.QUEUED)
+
+
+def standard_error() -> TextIO:
+    return sys.stderr

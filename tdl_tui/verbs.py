@@ -1,0 +1,552 @@
+"""The verbs of `tdl`: what each takes, and what it does. Imports no torch; `summary` does when it runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tdl_tui.data.sizes import PartSizes, part_sizes, steps_per_epoch
+from tdl_tui.registry import (
+    ARCHITECTURES,
+    DATASETS,
+    DataShape,
+    Entry,
+    Registry,
+    UnknownName,
+    nearest,
+    parse_value,
+    shown,
+)
+from tdl_tui.runs import home as runs_home
+from tdl_tui.runs import lock
+from tdl_tui.runs.commands import CommandError
+from tdl_tui.runs.home import HomeError, find_home
+from tdl_tui.runs.reader import RunReader
+from tdl_tui.runs.records import State, Summary
+from tdl_tui.runs.schema import UnreadableRun
+from tdl_tui.runs.table import RunTable
+from tdl_tui.spec import Experiment, SpecError, assign, assign_text, experiment, read, section_options
+from tdl_tui.worker import steer
+from tdl_tui.worker.checks import LaunchError, check_data, check_device
+
+from . import reports
+from .cli import DONE, FAILED, INTERRUPTED, FailedRequest, WrongRequest, complain, workbench
+from .follow import Interrupts, follow, waits
+
+REFUSALS = (typer.TyperException, SpecError, UnknownName, HomeError, LaunchError, UnreadableRun)
+FAILURES = (steer.SteerError, CommandError)
+
+app = typer.Typer(
+    name="tdl",
+    help="A training workbench that lives in a terminal. Without a verb: the workbench.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=False,
+)
+
+
+def carry_out(arguments: list[str]) -> int:
+    """Carries out a command line and returns its exit status. Raises what REFUSALS and FAILURES name."""
+    verbs = [command.name or str(getattr(command.callback, "__name__", "")) for command in app.registered_commands]
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in verbs:
+        near = nearest(arguments[0], verbs)
+        hint = f'nearest: "{near}"' if near else f"there are: {', '.join(verbs)}"
+        raise WrongRequest(f"no verb {shown(arguments[0])}; {hint}")
+    return int(app(arguments, prog_name="tdl", standalone_mode=False) or DONE)
+
+
+def in_one_line(error: Exception) -> str:
+    """The message of a refusal."""
+    text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    return " ".join(text.split())
+
+
+# completion: names only, nothing that takes time to import
+
+
+def _runs(incomplete: str) -> list[tuple[str, str]]:
+    summaries = RunTable(find_home()).refresh()
+    found = [(s.id, f"{s.name}, {s.state}") for s in summaries]
+    found += [(s.name, s.id) for s in summaries if s.name and " " not in s.name]
+    return [pair for pair in [*found, ("last", "the newest")] if pair[0].startswith(incomplete)]
+
+
+def _entries(registry: Registry[Any]) -> Callable[[str], list[tuple[str, str]]]:
+    def complete(incomplete: str) -> list[tuple[str, str]]:
+        return [(entry.name, entry.help) for entry in registry if entry.name.startswith(incomplete)]
+
+    return complete
+
+
+def _devices(incomplete: str) -> list[str]:
+    return [device for device in ("auto", "cpu", "cuda", "cuda:0", "mps") if device.startswith(incomplete)]
+
+
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="an id, the beginning of one, a name, or last", autocompletion=_runs)
+]
+Spec = Annotated[Path | None, typer.Argument(metavar="[SPEC.toml]", help="an experiment; see --dry-run")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
+Dataset = Annotated[str | None, typer.Option("--dataset", help="see tdl datasets", autocompletion=_entries(DATASETS))]
+Model = Annotated[str | None, typer.Option("--model", help="see tdl models", autocompletion=_entries(ARCHITECTURES))]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="any value by its TOML path: optimizer.lr=3e-4")
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        reports.say(f"tdl {version('tdl-tui')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _tdl(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="which version this is")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        workbench()
+
+
+# the workbench
+
+
+@app.command()
+def new(spec: Spec = None) -> None:
+    """The workbench, at the form for a new training."""
+    workbench(new_document=read(spec) if spec else {})
+
+
+@app.command("open")
+def open_run(run: Run) -> None:
+    """The workbench, at a run."""
+    workbench(open_folder=_folder(run))
+
+
+# training
+
+
+@app.command()
+def train(
+    spec: Spec = None,
+    *,
+    dataset: Dataset = None,
+    model: Model = None,
+    assignments: Assignments = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1, … or mps", autocompletion=_devices)
+    ] = None,
+    seed: Annotated[str | None, typer.Option("--seed", metavar="N", help="decides weights, order and dropout")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="what to call the run")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="launch it and return at once")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the whole experiment and do nothing")] = False,
+    as_json: Json = False,
+) -> int:
+    """Launch a training and follow it.
+
+    It runs in a worker of its own. Ctrl-C stops it with a checkpoint, a second one lets it go on by itself.
+    """
+    document = read(spec) if spec else {}
+    _choose(document, "data", "dataset", dataset)
+    _choose(document, "model", "architecture", model)
+    if device is not None:
+        assign(document, "training.device", device)
+    if seed is not None:
+        assign(document, "seed", parse_value(seed))
+    if name is not None:
+        assign(document, "name", name)
+    for assignment in assignments or ():
+        assign_text(document, assignment)
+    made = experiment(document)
+    sizes, steps = _epoch(made)
+    check_device(made.training.device)
+    if dry_run:
+        _print_experiment(made, sizes, steps, as_json)
+        return DONE
+    return _launch(made, detach, as_json)
+
+
+def _choose(document: dict[str, Any], section: str, key: str, name: str | None) -> None:
+    """Takes another dataset or architecture than the file says; the options of the one before go with it."""
+    if name is None:
+        return
+    table = document.get(section)
+    if isinstance(table, dict) and table.get(key, name) != name:
+        table.pop("options", None)
+    assign(document, f"{section}.{key}", name)
+
+
+def _epoch(made: Experiment) -> tuple[PartSizes, int]:
+    shape, data = made.shape, made.data
+    try:
+        sizes = part_sizes(shape.examples, data.split, shape.fixed_test)
+    except ValueError as error:
+        raise WrongRequest(f"data.split: {error}") from None
+    return sizes, steps_per_epoch(sizes.train, data.batch_size)
+
+
+def _print_experiment(made: Experiment, sizes: PartSizes, steps: int, as_json: bool) -> None:
+    total = steps * made.training.epochs
+    if as_json:
+        reports.print_json(
+            {
+                "experiment": made.document(),
+                "examples": sizes._asdict(),
+                "steps_per_epoch": steps,
+                "total_steps": total,
+            }
+        )
+        return
+    parts = f"{sizes.train:,} for training, {sizes.validation:,} for validation, {sizes.test:,} for the test"
+    reports.say(f"# examples: {parts}\n# {steps:,} steps an epoch, {total:,} in all\n\n{made.toml().rstrip()}")
+
+
+def _launch(made: Experiment, detach: bool, as_json: bool) -> int:
+    from tdl_tui.worker.launch import launch
+
+    home = find_home()
+    check_data(made, home)
+    interrupts = Interrupts()
+    with interrupts.caught():
+        launched = launch(made, home)
+        if detach:
+            if as_json:
+                reports.print_json({"run": launched.folder.name, "pid": launched.pid})
+            else:
+                reports.say(f"{launched.folder.name}  {made.title}  (tdl tail {launched.folder.name} follows it)")
+            return DONE
+        reports.tell(f"{launched.folder.name}  {made.title}")
+        return _follow(launched.folder, interrupts, as_json)
+
+
+@app.command()
+def tail(run: Run, as_json: Json = False) -> int:
+    """Follow a run until it ends; Ctrl-C only lets go."""
+    folder = _folder(run)
+    summary = _summary(folder)
+    if not waits(summary):
+        return _ended(folder, summary, as_json)
+    return _follow(folder, None, as_json)
+
+
+def _follow(folder: Path, interrupts: Interrupts | None, as_json: bool) -> int:
+    """Follows a run to its end. Without `interrupts` Ctrl-C interrupts us as it does any program."""
+    summary = follow(folder, sys.stderr, interrupts or Interrupts())
+    if waits(summary):  # let go of
+        complain(f"{folder.name} goes on by itself; tdl tail {folder.name} follows it")
+    status = _ended(folder, summary, as_json)
+    return INTERRUPTED if interrupts and interrupts.count else status
+
+
+def _ended(folder: Path, summary: Summary, as_json: bool) -> int:
+    if summary.damage:
+        raise FailedRequest(summary.damage)
+    if as_json:
+        with RunReader(folder) as reader:
+            reports.print_json(reports.end_document(reader, summary))
+    elif summary.state in (State.FINISHED, State.STOPPED):
+        reports.say(reports.end_text(summary))
+    match summary.state:
+        case State.FAILED:
+            complain(f"{folder.name} failed: {summary.message or 'see its log'} (log: {folder / 'log.txt'})")
+        case State.LOST:
+            complain(
+                f"{folder.name} is lost: its worker died (log: {folder / 'log.txt'}); "
+                f"tdl resume {folder.name} goes on from its last checkpoint"
+            )
+        case State.ELSEWHERE:
+            complain(f"{folder.name} runs on {summary.host or 'another machine'}; follow it there")
+        case _:
+            return DONE
+    return FAILED
+
+
+# looking
+
+
+@app.command()
+def ls(as_json: Json = False) -> None:
+    """All runs, the newest first."""
+    home = find_home()
+    summaries = RunTable(home).refresh()
+    if as_json:
+        folder = runs_home.runs_folder(home)
+        reports.print_json([reports.run_document(summary, folder / summary.id) for summary in summaries])
+    elif summaries:
+        reports.say(reports.runs_table(summaries, time.time()))
+    else:
+        reports.tell(f"no runs yet in {home}; tdl train makes one")
+
+
+@app.command()
+def show(run: Run, as_json: Json = False) -> None:
+    """A run: state, progress, best, experiment."""
+    folder = _folder(run)
+    summary = _summary(folder)
+    if as_json:
+        reports.print_json(reports.run_document(summary, folder))
+    else:
+        reports.say(reports.run_text(summary, folder))
+
+
+@app.command()
+def metrics(
+    run: Run,
+    series: Annotated[list[str] | None, typer.Argument(metavar="[SERIES]…", help="train/loss, …; all without")] = None,
+    as_json: Json = False,
+) -> None:
+    """Every point that was recorded: series, step, time, value."""
+    folder = _folder(run)
+    with RunReader(folder) as reader:
+        there = reader.series_names()
+        for name in series or ():
+            if name not in there:
+                near = nearest(name, there)
+                hint = f'nearest: "{near}"' if near else f"it has {', '.join(there) or 'none yet'}"
+                raise WrongRequest(f'{folder.name} has no series "{name}"; {hint}')
+        if as_json:
+            _metrics_json(reader, series or there)
+            return
+        for name in series or there:
+            for point in reader.points(name):
+                sys.stdout.write(f"{name}\t{point.step}\t{point.time!r}\t{point.value!r}\n")
+
+
+def _metrics_json(reader: RunReader, names: Iterable[str]) -> None:
+    """The document, written series by series: only one is in memory at a time."""
+    out = sys.stdout
+    out.write(f'{{"run": {json.dumps(reader.folder.name)}, "series": {{')
+    for position, name in enumerate(names):
+        steps, times, values = reader.columns(name)
+        out.write(f"{', ' if position else ''}{json.dumps(name)}: ")
+        json.dump(
+            {"step": list(steps), "time": list(times), "value": reports.finite(list(values))}, out, allow_nan=False
+        )
+    out.write("}}\n")
+
+
+# steering
+
+
+def _steering(verb: Callable[[Path], str], run: str, as_json: bool) -> None:
+    folder = _folder(run)
+    _summary(folder)
+    message = verb(folder)
+    if as_json:
+        reports.print_json({"run": folder.name, "state": str(_summary(folder).state), "message": message})
+    else:
+        reports.say(message)
+
+
+@app.command()
+def pause(run: Run, as_json: Json = False) -> None:
+    """Let a run wait after the step in progress."""
+    _steering(steer.pause, run, as_json)
+
+
+@app.command()
+def resume(run: Run, as_json: Json = False) -> None:
+    """Let a paused run go on, or restart one from its checkpoint."""
+    _steering(steer.resume, run, as_json)
+
+
+@app.command()
+def stop(run: Run, as_json: Json = False) -> None:
+    """End a run after the step in progress, with a checkpoint."""
+    _steering(steer.stop, run, as_json)
+
+
+@app.command()
+def checkpoint(run: Run, as_json: Json = False) -> None:
+    """Have a run write a checkpoint that is kept."""
+    _steering(steer.checkpoint, run, as_json)
+
+
+@app.command("set")
+def set_value(
+    run: Run,
+    assignments: Annotated[list[str], typer.Argument(metavar="lr=VALUE", help="a new learning rate")],
+    as_json: Json = False,
+) -> None:
+    """Change the learning rate of a live run."""
+    (rate,) = (option for option in section_options("optimizer") if option.name == "lr")
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        path, equals, text = (part.strip() for part in assignment.partition("="))
+        if path not in ("lr", "optimizer.lr") or not equals:
+            raise WrongRequest(f"set takes lr=VALUE, got {shown(assignment)}")
+        try:
+            values["optimizer.lr"] = rate.parse(text)
+        except ValueError as error:
+            raise WrongRequest(f"optimizer.lr: {error}") from None
+    _steering(lambda folder: steer.set_value(folder, values), run, as_json)
+
+
+@app.command()
+def rm(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN…", help="ids, names, or last", autocompletion=_runs)],
+    force: Annotated[bool, typer.Option("--force", help="also a copy of a run that is at work elsewhere")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove runs for good; none where one of them is at work."""
+    folders = list(dict.fromkeys(_folder(run) for run in runs))
+    for folder in folders:
+        with RunReader(folder) as reader:
+            summary = reader.summary()
+        if lock.held(folder) or summary.state.live:
+            raise WrongRequest(f"{folder.name} is {summary.state}: stop it first (tdl stop {folder.name})")
+        if summary.state is State.ELSEWHERE and not force:
+            raise WrongRequest(
+                f"{folder.name} runs on {summary.host or 'another machine'}: stop it there, or remove it with --force"
+            )
+    for folder in folders:
+        runs_home.purge(runs_home.delete(folder))
+    removed = [folder.name for folder in folders]
+    if as_json:
+        reports.print_json({"removed": removed})
+    else:
+        reports.say(f"removed {', '.join(removed)}")
+
+
+def _folder(run: str) -> Path:
+    return runs_home.resolve(find_home(), run)
+
+
+def _summary(folder: Path) -> Summary:
+    """The run in short. Raises WrongRequest for a run that cannot be read."""
+    with RunReader(folder) as reader:
+        summary = reader.summary()
+    if summary.damage:
+        raise WrongRequest(summary.damage)
+    return summary
+
+
+# what there is
+
+
+@app.command()
+def models(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]…", autocompletion=_entries(ARCHITECTURES))
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The architectures and their options."""
+    _catalog(ARCHITECTURES, "model", names, as_json)
+
+
+@app.command()
+def datasets(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", autocompletion=_entries(DATASETS))] = None,
+    as_json: Json = False,
+) -> None:
+    """The data sets and their options."""
+    _catalog(DATASETS, "data", names, as_json)
+
+
+def _catalog(registry: Registry[Any], section: str, names: list[str] | None, as_json: bool) -> None:
+    entries: list[Entry] = [registry[name] for name in names] if names else list(registry)
+    if as_json:
+        reports.print_json([reports.entry_document(entry) for entry in entries])
+    else:
+        reports.say(reports.entries_text(entries, section))
+
+
+@app.command()
+def summary(
+    *,
+    model: Annotated[str, typer.Option("--model", help="see tdl models", autocompletion=_entries(ARCHITECTURES))],
+    dataset: Dataset = None,
+    shape: Annotated[
+        str | None,
+        typer.Option("--input", metavar="3x224x224", help="channels × height × width, steps × features, or features"),
+    ] = None,
+    classes: Annotated[int | None, typer.Option("--classes", metavar="N", min=1, help="outputs, with --input")] = None,
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """An architecture's layers, shapes, parameters and MACs."""
+    if (dataset is None) == (shape is None):
+        raise WrongRequest("summary takes --dataset D, or --input 3x224x224 --classes 1000")
+    if (classes is None) != (shape is None):
+        raise WrongRequest("--input and --classes go together: --input 3x224x224 --classes 1000")
+    document: dict[str, Any] = {"model": {"architecture": model}}
+    for assignment in assignments or ():
+        assign_text(document, assignment)
+    if dataset is not None:
+        assign(document, "data.dataset", dataset)
+        made = experiment(document)
+        found = _summarize(made.model.architecture, made.shape, made.model.options)
+    else:
+        options = document["model"].get("options", {})
+        if (
+            set(document) != {"model"}
+            or set(document["model"]) - {"architecture", "options"}
+            or not isinstance(options, dict)
+        ):
+            raise WrongRequest("--set takes model.options.NAME=VALUE here")
+        assert shape is not None
+        assert classes is not None
+        found = _summarize(model, _data_shape(shape, classes), options)
+    if as_json:
+        reports.print_json(found)
+    else:
+        reports.say(reports.layers_text(found))
+
+
+def _data_shape(text: str, classes: int) -> DataShape:
+    numbers = text.lower().replace("×", "x").split("x")
+    sizes = tuple(int(n) for n in numbers if n.isascii() and n.isdigit() and len(n) < 8)
+    if len(sizes) != len(numbers) or not 1 <= len(sizes) <= 3 or 0 in sizes:
+        raise WrongRequest(
+            f"--input: must be like 3x224x224 (picture), 40x1 (sequence) or 13 (table), got {shown(text)}"
+        )
+    kind = {1: "table", 2: "sequence", 3: "image"}[len(sizes)]
+    return DataShape("classification", kind, sizes, classes)  # type: ignore[arg-type]  # the three kinds there are
+
+
+def _summarize(architecture: str, shape: DataShape, options: dict[str, Any]) -> dict[str, Any]:
+    ARCHITECTURES[architecture]
+    from dataclasses import asdict
+
+    import torch
+
+    from tdl_tui.models.build import Refused, build
+    from tdl_tui.training.summary import summarize
+
+    try:
+        with torch.device("meta"):
+            module = build(architecture, shape, options)
+    except Refused as error:
+        raise WrongRequest(f"--model: {error}") from None
+    return {
+        "model": architecture,
+        "input": list(shape.input),
+        "outputs": shape.outputs,
+        **asdict(summarize(module, shape.input)),
+    }
+
+
+@app.command()
+def doctor(as_json: Json = False) -> int:
+    """Look at devices, terminal, home folder and versions."""
+    from .doctor import examine
+
+    findings = examine()
+    if as_json:
+        reports.print_json({"findings": [finding.document() for finding in findings]})
+    else:
+        reports.say("\n".join(finding.line for finding in findings))
+    return FAILED if any(finding.mark == "✗" for finding in findings) else DONE
