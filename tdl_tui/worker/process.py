@@ -31,6 +31,7 @@ def work(folder: Path, lock_fd: int) -> None:
         report_failure(folder, error)
     finally:
         watcher.close()
+        os.close(lock_fd)  # ending the interpreter takes torch a while: nobody needs to wait for that
 
 
 def detach() -> None:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tdl_tui.runs.records import State
 from tdl_tui.spec import SpecError, experiment
 
 from .process import detach, one_line, print_to, work
@@ -61,9 +62,11 @@ def warm_up() -> None:
     with tempfile.TemporaryDirectory(prefix="tdl-spare-") as folder:
         toy = experiment(TOY)
         run = create(Path(folder), toy.document(), title="warm-up")
-        run_training(run.folder, CommandQueue())
+        ended = run_training(run.folder, CommandQueue())
         os.close(run.lock_fd)
     torch.set_num_threads(threads)
+    if ended is not State.FINISHED:
+        raise RuntimeError(f"the warm-up {ended}")
 
 
 def serve(connection: socket.socket, home: Path, idle_seconds: float) -> tuple[Path, int] | None:
