@@ -5,7 +5,9 @@ The order of an epoch is a function of (seed, epoch), so that a position is all 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import Protocol
 
 import torch
@@ -19,9 +21,15 @@ from .splits import Splits
 
 Batch = tuple[Tensor, Tensor]
 
+CPU_CHUNK = 512 << 10  # bytes: within a core's second-level cache
+GPU_CHUNK = 64 << 20  # bytes: so few launches that they do not count
+
 
 class Batches(Protocol):
-    """Inputs (B, *shape) float32 and targets, int64 (B,) or standardised float32 (B, outputs), on the device."""
+    """Inputs (B, *shape) float32 and targets, int64 (B,) or standardised float32 (B, outputs), on the device.
+
+    `sizes` holds the number of examples of "train", "validation" and "test".
+    """
 
     batch_size: int
     sizes: dict[str, int]
@@ -55,7 +63,12 @@ def batch_lengths(examples: int, batch_size: int) -> list[int]:
 
 
 class MemoryBatches:
-    """All examples held on the device, and batched by index."""
+    """All examples held on the device, and batched by index.
+
+    Pictures stay uint8 until they are used. Several batches are gathered and normalised at once where they are small:
+    a chunk that fits the cache, of which batches are views. Chunks begin at the same steps wherever an epoch is
+    entered, so that a batch is the same to the last bit.
+    """
 
     def __init__(
         self,
@@ -72,27 +85,47 @@ class MemoryBatches:
         self.seed = seed
         self.sizes = splits.sizes()
         self.steps_per_epoch = steps_per_epoch(self.sizes["train"], batch_size)
-        self._device = device
-        self._normalization = normalization.to(device)
-        targets = normalization.targets(dataset.targets)
-        self._inputs = {name: dataset.inputs[indices].to(device) for name, indices in splits}
-        self._targets = {name: targets[indices].to(device) for name, indices in splits}
+        self._indices = {name: indices.to(device) for name, indices in splits}
+        self._targets = normalization.targets(dataset.targets).to(device)
+        self._inputs = dataset.inputs.to(device)
+        self._pictures = dataset.shape.kind == "image"
+        self._channels_last = channels_last and self._pictures
+        self._normalize = normalization.to(device).filled(dataset.shape.input, channels_last=self._channels_last)
+        if self._channels_last:
+            self._inputs = self._inputs.permute(0, 2, 3, 1).contiguous()
+        if not self._pictures:
+            self._inputs = self._normalize.apply(self._inputs)
+        batch_bytes = 4 * batch_size * math.prod(dataset.shape.input)
+        self._chunk = max(1, (CPU_CHUNK if device.type == "cpu" else GPU_CHUNK) // batch_bytes)
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
-        inputs, targets = self._inputs["train"], self._targets["train"]
-        order = epoch_order(len(inputs), self.seed, epoch).to(self._device)
-        lengths = batch_lengths(len(inputs), self.batch_size)
-        for indices in torch.split(order, lengths)[start_step:]:
-            yield (
-                self._normalization.apply(inputs.index_select(0, indices)),
-                targets.index_select(0, indices),
-            )
+        train = self._indices["train"]
+        order = train.index_select(0, epoch_order(len(train), self.seed, epoch).to(train.device))
+        return self._batches(order, batch_lengths(len(train), self.batch_size), start_step)
 
     def part(self, name: str, batch_size: int = 1024) -> Iterator[Batch]:
-        inputs, targets = self._inputs[name], self._targets[name]
-        for start in range(0, len(inputs), batch_size):
-            end = start + batch_size
-            yield self._normalization.apply(inputs[start:end]), targets[start:end]
+        indices = self._indices[name]
+        lengths = [min(batch_size, len(indices) - start) for start in range(0, len(indices), batch_size)]
+        return self._batches(indices, lengths, 0)
 
     def close(self) -> None:
         pass
+
+    def _batches(self, order: Tensor, lengths: list[int], start_step: int) -> Iterator[Batch]:
+        first = start_step - start_step % self._chunk
+        order = order[sum(lengths[:first]) :]
+        lengths = lengths[first:]
+        chunks = [lengths[i : i + self._chunk] for i in range(0, len(lengths), self._chunk)]
+        targets = iter(torch.split(self._targets.index_select(0, order), lengths))
+        inputs = (
+            batch
+            for indices, chunk in zip(torch.split(order, [sum(c) for c in chunks]), chunks, strict=True)
+            for batch in torch.split(self._gather(indices), chunk)
+        )
+        yield from islice(zip(inputs, targets, strict=True), start_step - first, None)
+
+    def _gather(self, indices: Tensor) -> Tensor:
+        inputs = self._inputs.index_select(0, indices)
+        if self._pictures:
+            inputs = self._normalize.apply(inputs)
+        return inputs.permute(0, 3, 1, 2) if self._channels_last else inputs

@@ -57,7 +57,7 @@ def _by_class_at_random(targets: Tensor, classes: bool, seed: int) -> Tensor:
 
 
 def _take(pool: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """`count` of the pool at even distances, and the rest. No stretch of the pool gets one more or less than its due."""
+    """`count` of the pool at even distances, and the rest; no stretch gets one more or less than its due."""
     chosen = torch.zeros(len(pool), dtype=torch.bool)
     if count:
         chosen[(2 * torch.arange(count) + 1) * len(pool) // (2 * count)] = True
