@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -87,7 +87,7 @@ class Workbench(App[None]):
     """The home folder, the spare worker, the themes and the way between screens."""
 
     TITLE = "tdl"
-    CSS_PATH = "app.tcss"
+    CSS_PATH: ClassVar[list[str | PurePath]] = ["app.tcss", "runs.tcss"]  # a default screen's own would not be read
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_actions}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+t", "switch_theme", "light or dark", show=False),

@@ -38,9 +38,10 @@ def matching(choices: Sequence[Choice], words: str) -> list[Choice]:
 
 
 def draw_choices(
-    choices: Sequence[Choice], at: int, top: int, words: str, width: int, height: int, colors: Palette
+    choices: Sequence[Choice], at: int, words: str, *, width: int, height: int, colors: Palette
 ) -> list[Strip]:
-    """What was typed, then the choices from `top` on."""
+    """What was typed, then as many choices as fit, the one at `at` among them."""
+    top = max(0, at - (height - 2) + 1)
     typed: list[Piece] = [(" / ", ink(colors.accent)), (words, ink(colors.text)), ("▏", ink(colors.accent))]
     if not words:
         typed.append(("type to search", ink(colors.faint)))
@@ -114,8 +115,8 @@ class Choices(Canvas, can_focus=True):
             self.screen.dismiss(self._found[at].name)
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
-        top = max(0, self._at - (height - 2) + 1)
-        return draw_choices(self._found, self._at, top, self._words, width, height, palette(self.app))
+        colors = palette(self.app)
+        return draw_choices(self._found, self._at, self._words, width=width, height=height, colors=colors)
 
 
 class ChooseScreen(ModalScreen[str | None]):

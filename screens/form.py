@@ -52,7 +52,13 @@ class Field:
 
     @property
     def label(self) -> str:
-        return self.option.name.replace("_", " ")
+        named = self.option.name == "name" and bool(self.path.partition(".")[2])
+        return self.group.lower() if named else self.option.name.replace("_", " ")
+
+    @property
+    def nested(self) -> bool:
+        """Whether it stands below the field that names its owner."""
+        return bool(self.owner) and self.path.startswith(("data.", "model."))
 
     @property
     def names(self) -> Registry[Any] | None:
@@ -306,11 +312,16 @@ class Form:
     def _find_fields(self) -> Iterator[Field]:
         for group, sections in GROUPS:
             for section in sections:
-                if section in _NAMED:
-                    yield from self._entry_fields(group, section)
-                for option in spec.section_options(section):
-                    path = f"{section}.{option.name}" if section else option.name
-                    yield self._with_default(Field(path, self._narrowed(path, option), group))
+                entry = list(self._entry_fields(group, section)) if section in _NAMED else []
+                own = [
+                    self._with_default(Field(path, self._narrowed(path, option), group))
+                    for option in spec.section_options(section)
+                    for path in (f"{section}.{option.name}" if section else option.name,)
+                ]
+                if section in ("optimizer", "schedule"):  # the learning rate before the moments' decay
+                    yield from [*entry[:1], *own, *entry[1:]]
+                else:
+                    yield from [*entry, *own]
 
     def _entry_fields(self, group: str, section: str) -> Iterator[Field]:
         """The field that names the entry, and the entry's options."""

@@ -50,7 +50,7 @@ def form_lines(form: Form, focus: int | None, editor: LineEditor, width: int, co
                 )
             )
         here = at == focus
-        strip = _field_line(form, field, here, editor, width, colors)
+        strip = _field_line(form, field, editor if here else None, width, colors)
         out.append(Line(grounded(strip, colors.raised) if here else strip, at))
         if field.path in form.wrong:
             indent = LEFT + 2
@@ -59,10 +59,12 @@ def form_lines(form: Form, focus: int | None, editor: LineEditor, width: int, co
     return out
 
 
-def _field_line(form: Form, field: Field, here: bool, editor: LineEditor, width: int, colors: Palette) -> Strip:
+def _field_line(form: Form, field: Field, editor: LineEditor | None, width: int, colors: Palette) -> Strip:
+    """A field's line. The editor is given for the field that has the focus."""
+    here = editor is not None
     wrong = field.path in form.wrong
     sign, color = ("✗", colors.bad) if wrong else ("•", colors.accent) if form.changed(field) else (" ", colors.text)
-    indent = "  " if field.owner else ""
+    indent = "  " if field.nested else ""
     label = fit(f"{indent}{field.label}", LABEL)
     pieces: list[Piece] = [
         ("▸" if here else " ", ink(colors.accent, bold=True)),
@@ -71,7 +73,7 @@ def _field_line(form: Form, field: Field, here: bool, editor: LineEditor, width:
     ]
     room = width - LEFT - LABEL - 1
     style = ink(colors.bad if wrong else colors.text, bold=form.changed(field) or here)
-    if not here:
+    if editor is None:
         text = form.text(field)
         pieces.append(
             (f"  {fit(text, room - 2)}" if text else f"  {_nothing(field)}", style if text else ink(colors.faint))
@@ -214,26 +216,30 @@ class FormView(Canvas, can_focus=True):
             event.prevent_default()
 
     def _pressed(self, event: events.Key) -> bool:
+        """Carries out a key; False for one that means nothing here."""
         field = self.current
         if event.key in ("tab", "shift+tab"):
             self.step(1 if event.key == "tab" else -1)
-        elif field is None:
-            if event.key not in ("enter", "space"):
-                return False
-            self.post_message(self.Launch())
-        elif field.typed:
-            editor = (
-                self._editor.insert(event.character)
-                if event.is_printable and event.character
-                else self._editor.press(event.key)
-            )
-            if editor is None:
-                if event.key != "enter":
-                    return False
-                self.step(1)
-            else:
-                self._edit(editor)
-        elif event.key in ("left", "right"):
+            return True
+        if field is None:
+            if event.key in ("enter", "space"):
+                self.post_message(self.Launch())
+                return True
+            return False
+        return self._typed(event) if field.typed else self._chose(event, field)
+
+    def _typed(self, event: events.Key) -> bool:
+        if event.key == "enter":
+            self.step(1)
+            return True
+        printable = event.character if event.is_printable else None
+        editor = self._editor.insert(printable) if printable else self._editor.press(event.key)
+        if editor is not None:
+            self._edit(editor)
+        return editor is not None
+
+    def _chose(self, event: events.Key, field: Field) -> bool:
+        if event.key in ("left", "right"):
             self.cycle(1 if event.key == "right" else -1)
         elif event.key in ("enter", "space"):
             if len(field.choices) == 2 and field.names is None:

@@ -63,7 +63,7 @@ def hints(screen: Screen[object]) -> list[Hint]:
     """Every key that works on a screen as it is now, one an action, in the order of the bindings."""
     found: dict[tuple[int, str], Hint] = {}
     for key, (node, binding, enabled, tooltip) in screen.active_bindings.items():
-        if not enabled or not binding.description or binding.system:
+        if not enabled or not binding.description or binding.system or binding in Screen.BINDINGS:
             continue
         name = binding.key_display or written(key)
         place = (id(node), binding.action)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 
@@ -26,38 +27,41 @@ class LineEditor:
 
     def press(self, key: str) -> LineEditor | None:
         """The editor after a key (named as Textual names them), or None for a key that edits nothing."""
-        text, cursor = self.text, self.cursor
-        match key:
-            case "backspace" | "ctrl+h":
-                if self.selected:
-                    return LineEditor()
-                return LineEditor(text[: max(0, cursor - 1)] + text[cursor:], max(0, cursor - 1))
-            case "delete":
-                return LineEditor() if self.selected else LineEditor(text[:cursor] + text[cursor + 1 :], cursor)
-            case "left":
-                return self._at(0 if self.selected else cursor - 1)
-            case "right":
-                return self._at(len(text) if self.selected else cursor + 1)
-            case "ctrl+left":
-                return self._at(len(text[:cursor].rstrip().rpartition(" ")[0]))
-            case "ctrl+right":
-                rest = text[cursor:]
-                return self._at(cursor + len(rest) - len(rest.lstrip().partition(" ")[2]))
-            case "home":
-                return self._at(0)
-            case "end":
-                return self._at(len(text))
-            case "ctrl+a":
-                return replace(self, cursor=len(text), selected=bool(text))
-            case "ctrl+u":
-                return LineEditor("" if self.selected else text[cursor:], 0)
-            case "ctrl+k":
-                return LineEditor() if self.selected else LineEditor(text[:cursor], cursor)
-            case "ctrl+w":
-                start = len(text[:cursor].rstrip().rpartition(" ")[0]) if not self.selected else 0
-                return LineEditor(text[:start] + ("" if self.selected else text[cursor:]), start)
-            case _:
-                return None
+        if key == "ctrl+a":
+            return replace(self, cursor=len(self.text), selected=bool(self.text))
+        if key in _PLACES:
+            return LineEditor(self.text, _PLACES[key](self))
+        if key in _CUTS:
+            start, stop = (0, len(self.text)) if self.selected else _CUTS[key](self)
+            return LineEditor(self.text[:start] + self.text[stop:], start)
+        return None
 
-    def _at(self, cursor: int) -> LineEditor:
-        return LineEditor(self.text, max(0, min(cursor, len(self.text))))
+    @property
+    def _word_before(self) -> int:
+        """Where the word before the cursor begins."""
+        return len(self.text[: self.cursor].rstrip().rpartition(" ")[0])
+
+    @property
+    def _word_after(self) -> int:
+        """Where the word after the next begins."""
+        rest = self.text[self.cursor :]
+        return self.cursor + len(rest) - len(rest.lstrip().partition(" ")[2])
+
+
+# where a key puts the cursor
+_PLACES: dict[str, Callable[[LineEditor], int]] = {
+    "left": lambda e: 0 if e.selected else max(0, e.cursor - 1),
+    "right": lambda e: len(e.text) if e.selected else min(len(e.text), e.cursor + 1),
+    "ctrl+left": lambda e: e._word_before,
+    "ctrl+right": lambda e: e._word_after,
+    "home": lambda e: 0,
+    "end": lambda e: len(e.text),
+}
+# what a key cuts out: start and stop
+_CUTS: dict[str, Callable[[LineEditor], tuple[int, int]]] = {
+    "backspace": lambda e: (max(0, e.cursor - 1), e.cursor),
+    "delete": lambda e: (e.cursor, e.cursor + 1),
+    "ctrl+u": lambda e: (0, e.cursor),
+    "ctrl+k": lambda e: (e.cursor, len(e.text)),
+    "ctrl+w": lambda e: (e._word_before, e.cursor),
+}

@@ -9,7 +9,7 @@ from textual.strip import Strip
 
 from tdl_tui.registry import DataShape
 from tdl_tui.runs.records import Probe
-from tdl_tui.widgets.lines import PLAIN, Piece, beside, blank, fit, heading, ink, line
+from tdl_tui.widgets.lines import PLAIN, Piece, beside, blank, fit, heading, height_of, ink, line
 from tdl_tui.widgets.numbers import count, grouped, real
 from tdl_tui.widgets.palette import Palette
 from tdl_tui.widgets.picture import draw_picture, draw_row, draw_trace
@@ -31,7 +31,7 @@ class Preview:
 
 def draw_preview(preview: Preview, width: int, height: int, colors: Palette) -> list[Strip]:
     """The data and some of it, then the network layer by layer, in exactly `height` lines at most."""
-    data = [_heading("Data", "", width, colors), *_data_lines(preview, width, colors)]
+    data = [_heading("Examples", "", width, colors), *_data_lines(preview, width, colors)]
     network = _network(preview, width, colors)
     room = height - len(data) - 2 - len(network)
     samples = _samples(preview, width, min(12, max(0, room)) if room >= 3 else 0, colors)
@@ -67,23 +67,31 @@ def _data_lines(preview: Preview, width: int, colors: Palette) -> list[Strip]:
     shape, summary = preview.shape, preview.summary
     if shape is None:
         return [blank(width), blank(width), blank(width)]
-    text, muted = ink(colors.text), ink(colors.muted)
-    what = f"{shape.outputs} classes" if shape.task == "classification" else "a number to predict"
-    if shape.task == "regression" and shape.outputs > 1:
-        what = f"{shape.outputs} numbers to predict"
-    first: list[Piece] = [(f"{grouped(shape.examples)} ", text), (shape_in_words(shape), text), (f"  {what}", muted)]
-    second: list[Piece] = [("–", ink(colors.faint))]
-    third: list[Piece] = []
+    numbers = "a number" if shape.outputs == 1 else f"{shape.outputs} numbers"
+    said = [(grouped(shape.examples), shape_in_words(shape))]
+    said.append((str(shape.outputs), "classes") if shape.task == "classification" else (numbers, "to predict"))
     if summary is not None:
         steps = summary.steps_per_epoch
-        second = [
-            (grouped(summary.training_examples), text),
-            (" to train on   ", muted),
-            (grouped(steps), text),
-            (" steps an epoch", muted),
-        ]
-        third = [(grouped(steps * preview.epochs), text), (" steps in all", muted)]
-    return [line(first, width), line(second, width), line(third, width)]
+        said += [(grouped(summary.training_examples), "to train on"), (grouped(steps), "steps an epoch")]
+        said.append((grouped(steps * preview.epochs), "steps in all"))
+    return height_of(_flow(said, width, colors), width, 3)
+
+
+def _flow(said: Sequence[tuple[str, str]], width: int, colors: Palette) -> list[Strip]:
+    """Figures with what they are of, on as many lines as it takes to cut none."""
+    rows: list[list[Piece]] = [[]]
+    used = 0
+    for figure, of in said:
+        length = len(figure) + len(of) + 1
+        if rows[-1] and used + 3 + length > width:
+            rows.append([])
+            used = 0
+        if rows[-1]:
+            rows[-1].append(("   ", PLAIN))
+            used += 3
+        rows[-1] += [(f"{figure} ", ink(colors.text)), (of, ink(colors.muted))]
+        used += length
+    return [line(row, width) for row in rows]
 
 
 def _samples(preview: Preview, width: int, height: int, colors: Palette) -> list[Strip]:

@@ -161,7 +161,6 @@ class RunsScreen(Screen[None]):
     """Reads the runs twice a second in a thread, and shows what changed."""
 
     TITLE = "Runs"
-    CSS_PATH = "runs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open", group=ACTING),
         Binding("n", "new", "new", group=ACTING, tooltip="set up a training"),
@@ -340,26 +339,26 @@ class RunsScreen(Screen[None]):
         """Only what has something to act on stands in the footer."""
         if not hasattr(self, "_table"):
             return True
-        chosen = self._table.chosen
-        match action:
-            case "stop":
-                return any(run.state.live for run in chosen)
-            case "pause":
-                return any(run.state is State.RUNNING for run in chosen)
-            case "resume":
-                return any(_resumable(run) for run in chosen)
-            case "delete":
-                return any(not run.state.live for run in chosen)
-            case "copy":
-                return self._table.current is not None and bool(self._table.current.experiment)
-            case "open" | "mark" | "mark_all":
-                return bool(self._table.shown)
-            case "undo":
-                return bool(self._deleted)
-            case "filter" | "sort" | "reverse":
-                return bool(self._table.runs)
-            case _:
-                return True
+        table = self._table
+
+        def some_run(holds: Callable[[Summary], bool]) -> bool:
+            return any(map(holds, table.chosen))
+
+        needed: dict[str, Callable[[], bool]] = {
+            "stop": lambda: some_run(lambda run: run.state.live),
+            "pause": lambda: some_run(lambda run: run.state is State.RUNNING),
+            "resume": lambda: some_run(_resumable),
+            "delete": lambda: some_run(lambda run: not run.state.live),
+            "copy": lambda: table.current is not None and bool(table.current.experiment),
+            "open": lambda: bool(table.shown),
+            "mark": lambda: bool(table.shown),
+            "mark_all": lambda: bool(table.shown),
+            "undo": lambda: bool(self._deleted),
+            "filter": lambda: bool(table.runs),
+            "sort": lambda: bool(table.runs),
+            "reverse": lambda: bool(table.runs),
+        }
+        return needed[action]() if action in needed else True
 
     def action_open(self) -> None:
         run = self._table.current
@@ -375,9 +374,11 @@ class RunsScreen(Screen[None]):
 
     def action_copy(self) -> None:
         if (run := self._table.current) and run.experiment:
-            workbench(self).new(run.experiment)
+            workbench(self).new({key: value for key, value in run.experiment.items() if key != "name"})
 
     def action_stop(self) -> None:
+        from tdl_tui.worker.steer import stop
+
         from .confirm import ConfirmScreen
 
         runs = [run for run in self._table.chosen if run.state.live]
@@ -386,18 +387,23 @@ class RunsScreen(Screen[None]):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._send(runs, "stop", "stopped")
+                self._each(runs, lambda run: stop(self._folder(run)), "stopped")
 
         question = f"Stop {_named(runs)}?"
         self.app.push_screen(ConfirmScreen(question, "A checkpoint is written first; r resumes from there."), answered)
 
     def action_pause(self) -> None:
-        self._send([run for run in self._table.chosen if run.state is State.RUNNING], "pause", "paused")
+        from tdl_tui.worker.steer import pause
+
+        runs = [run for run in self._table.chosen if run.state is State.RUNNING]
+        self._each(runs, lambda run: pause(self._folder(run)), "paused")
 
     def action_resume(self) -> None:
+        from tdl_tui.worker.steer import resume
+
+        spare = workbench(self).spare
         runs = [run for run in self._table.chosen if _resumable(run)]
-        self._send([run for run in runs if run.state is State.PAUSED], "resume", "resumed")
-        self._each([run for run in runs if run.state is not State.PAUSED], self._restart, "restarted")
+        self._each(runs, lambda run: resume(self._folder(run), spare=spare), "goes on")
 
     def action_delete(self) -> None:
         from tdl_tui.runs.home import delete
@@ -431,20 +437,6 @@ class RunsScreen(Screen[None]):
 
     def _folder(self, run: Summary) -> Path:
         return workbench(self).home / "runs" / run.id
-
-    def _restart(self, run: Summary) -> None:
-        from tdl_tui.worker.launch import resume
-
-        resume(self._folder(run), workbench(self).spare)
-
-    def _send(self, runs: Sequence[Summary], verb: str, done: str) -> None:
-        from tdl_tui.runs.commands import send, wait_acknowledged
-
-        def carry_out(run: Summary) -> None:
-            folder = self._folder(run)
-            wait_acknowledged(folder, send(folder, verb), 10)
-
-        self._each(runs, carry_out, done)
 
     def _each(self, runs: Sequence[Summary], act: Callable[[Summary], object], done: str) -> None:
         """Does something with each run in a thread, and says what came of it."""
