@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from . import rollups
 from .rollups import BASE, FACTOR, Columns
 
-ROW = 16  # buckets in a rollup row
-CHUNK_BYTES = 3984  # of data in a chunk: its row fills a page of 4,096 bytes, and needs no second
+ROW = 60  # buckets in a rollup row: a multiple of FACTOR, and two rows fill a page of 4,096 bytes
+CHUNK_BYTES = 3984  # of data in a chunk: its row fills a page, and needs no second
 POINT_BYTES = 8
 PIECE_BYTES = 24
 SINGLE_BYTES = 24
@@ -48,7 +48,7 @@ class Piece:
         return self.step + index * self.stride
 
     def time_at(self, index: int) -> float:
-        return time_between(self.first_time, self.last_time, index, len(self.values))
+        return times_between(self.first_time, self.last_time, range(index, index + 1), len(self.values))[0]
 
     def part(self, start: int, stop: int) -> Piece:
         """The points start..stop (exclusive) as a piece of their own."""
@@ -61,9 +61,10 @@ class Piece:
         )
 
 
-def time_between(first: float, last: float, index: int, count: int) -> float:
-    """The time of point `index` of `count` that lie evenly from `first` to `last`."""
-    return last if index == count - 1 else first + (last - first) * index / (count - 1)
+def times_between(first: float, last: float, indices: range, count: int) -> list[float]:
+    """The times of some of `count` points that lie evenly from `first` to `last`."""
+    gaps, width = max(count - 1, 1), last - first
+    return [last if index == gaps else first + width * index / gaps for index in indices]
 
 
 class Chunk:
@@ -106,6 +107,21 @@ class Chunk:
         follows = step == self.step + len(self.data) * self.stride
         return self.room() > 0 and follows and (count == 1 or stride == self.stride)
 
+    def append_whole(self, piece: Piece) -> bool:
+        """Appends a piece that goes on as the chunk does and finds room; False, and nothing done, for any other."""
+        data, times, count = self.data, self.times, len(piece.values)
+        held = len(data)
+        if (
+            self.steps is not None
+            or piece.step != self.step + held * self.stride
+            or piece.stride != self.stride
+            or (held + count + len(times) + 3) * 8 > CHUNK_BYTES
+        ):
+            return False
+        data.extend(piece.values)
+        times.extend((count, piece.first_time, piece.last_time))
+        return True
+
     def append(self, piece: Piece) -> None:
         count = len(piece.values)
         self.data.extend(piece.values)
@@ -125,26 +141,21 @@ class Chunk:
     def all_times(self) -> array[float]:
         if self.steps is not None:
             return self.times
-        out = array("d")
-        for count, first, last in zip(*[iter(self.times)] * 3, strict=True):
-            if count > 1:
-                width, gaps = last - first, count - 1
-                out.extend([first + width * index / gaps for index in range(int(count) - 1)])
-            out.append(last)
-        return out
+        return array("d", self.times_at(range(len(self.data))))
 
     def times_at(self, indices: range) -> list[float]:
         """The times of the points at ascending indices."""
         if self.steps is not None:
             return self.times[indices.start : indices.stop : indices.step].tolist()
         out: list[float] = []
-        start, at = 0, iter(indices)
-        index = next(at, None)
+        start, next_index, spacing = 0, indices.start, indices.step
         for length, first, last in zip(*[iter(self.times)] * 3, strict=True):
             count = int(length)
-            while index is not None and index < start + count:
-                out.append(time_between(first, last, index - start, count))
-                index = next(at, None)
+            stop = min(start + count, indices.stop)
+            if next_index < stop:
+                wanted = range(next_index - start, stop - start, spacing)
+                out += times_between(first, last, wanted, count)
+                next_index += len(wanted) * spacing
             start += count
         return out
 
@@ -396,8 +407,14 @@ class SeriesWriter:
             self._levels.append(stored.complete(level, pending, stored.closed // size))
             level += 1
 
-    def write(self, piece: Piece) -> Iterator[Statement]:
+    def write(self, piece: Piece) -> Iterable[Statement]:
         """Takes a piece in. The statements are for one transaction, together with those of `finish`."""
+        if self._chunk is not None and self._chunk.append_whole(piece):
+            self._is_changed = True
+            return ()
+        return self._write_parts(piece)
+
+    def _write_parts(self, piece: Piece) -> Iterator[Statement]:
         start, total = 0, len(piece.values)
         while start < total:
             step, chunk = piece.step_at(start), self._chunk
