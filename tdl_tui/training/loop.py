@@ -87,6 +87,7 @@ class Trainer:
         model: nn.Module,
         recorder: Recorder,
         control: Control,
+        *,
         device: torch.device,
         threads: Threads,
         folder: Path | None = None,
@@ -132,6 +133,7 @@ class Trainer:
             probe_inputs=prepared.probe_inputs,
             predictions=prepared.normalization.predictions,
             autocast=self.autocast,
+            total_norm=not training.gradient_clip_norm,
         )
 
     def train(self) -> Result:
@@ -140,16 +142,9 @@ class Trainer:
         Raises NotFinite, and whatever the model, the data or the recorder raise.
         """
         training, at, blocks, telemetry = self.experiment.training, self.position, self.blocks, self.telemetry
-        control, optimizer, objective, groups = (
-            self.control,
-            self.optimizer,
-            self.objective,
-            self.optimizer.param_groups,
-        )
-        forward: Callable[[Tensor], Tensor] = torch.compile(self.model) if training.compile else self.model
-        autocast = self.autocast if training.precision == "bf16" else None
-        clip, replay, clock = training.gradient_clip_norm, self.replay.rates, time.perf_counter
-        lr = math.nan
+        control, optimizer, groups = self.control, self.optimizer, self.optimizer.param_groups
+        compute, clip, replay = self._compute(), training.gradient_clip_norm, self.replay.rates
+        clock, lr = time.perf_counter, math.nan
         self._begin()
         try:
             while at.epoch < training.epochs and not self._patience_is_over():
@@ -165,14 +160,8 @@ class Trainer:
                         for group in groups:
                             group["lr"] = lr
 
-                    if autocast is None:
-                        outputs = forward(inputs)
-                        loss = objective(outputs, targets)
-                    else:
-                        with autocast():
-                            outputs = forward(inputs)
-                            loss = objective(outputs, targets)
-                    loss.backward()
+                    outputs, loss = compute(inputs, targets)
+                    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
                     looks = step == telemetry.next_step
                     if looks:
@@ -203,6 +192,23 @@ class Trainer:
         except _Stopped:
             return self._result(State.STOPPED, None)
         return self._result(State.FINISHED, test)
+
+    def _compute(self) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """The function from a batch to outputs and loss, in the precision asked for, compiled if asked for."""
+        objective, autocast = self.objective, self.autocast
+        forward: Callable[[Tensor], Tensor] = self.model
+        if self.experiment.training.compile:
+            forward = torch.compile(self.model)
+
+        def plain(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+            outputs = forward(inputs)
+            return outputs, objective(outputs, targets)
+
+        def cast(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+            with autocast():
+                return plain(inputs, targets)
+
+        return plain if self.experiment.training.precision == "fp32" else cast
 
     # ------------------------------------------------------------------------------------------------ between steps
 

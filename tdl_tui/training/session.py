@@ -89,7 +89,7 @@ def _train(
         )
         if prepared.probes and not content:
             writer.probes(prepared.probes)
-        trainer = Trainer(chosen, prepared, model, writer, control, device, threads, kept)
+        trainer = Trainer(chosen, prepared, model, writer, control, device=device, threads=threads, folder=kept)
         if content:
             trainer.restore(content, _replay(history, content))
         return trainer.train().state

@@ -43,7 +43,8 @@ class Telemetry:
     """Takes a sample at `next_step`: `before_update` once the gradients are there, `after_update` once the weights
     have changed. Between samples so many steps go by that the time they cost stays within `budget` of the whole.
 
-    `probe_inputs` (P, *shape) are on the device, as batches are; `predictions` turns outputs into original units.
+    `probe_inputs` (P, *shape) are on the device, as batches are; `predictions` turns outputs into original units. With
+    `total_norm` the series grad/norm is recorded here (clipping knows it at every step).
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Telemetry:
         probe_inputs: Tensor,
         predictions: Callable[[Tensor], Tensor],
         autocast: Callable[[], AbstractContextManager[object]],
+        total_norm: bool = True,
     ) -> None:
         self.next_step: float = 1 if budget > 0 else inf
         self._model = model
@@ -67,6 +69,7 @@ class Telemetry:
         self._probe_inputs = probe_inputs
         self._predictions = predictions
         self._autocast = autocast
+        self._total_norm = total_norm
         self._layers = layers(model)
         self._parameters = [p for layer in self._layers for p in layer.parameters]
         self._named = False
@@ -144,7 +147,8 @@ class Telemetry:
         self._recorder.layer_sample(
             LayerSample(sample.step, sample.time, tuple((*rows[place], *flow.get(place, blank)) for place in order))
         )
-        self._recorder.point("grad/norm", sample.step, _norm(gradients), sample.time)
+        if self._total_norm:
+            self._recorder.point("grad/norm", sample.step, _norm(gradients), sample.time)
         probes, width = sample.outputs
         if probes:
             outputs = numbers[-probes * width :]

@@ -1,0 +1,409 @@
+"""Training with all telemetry on, against loops that people write and against frameworks.
+
+Every comparison is made in one process, in alternating segments of the same model, data, batch size and threads, with
+the allocator settings that a worker has. The value is the median of the segments' ratios of samples per second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tdl_tui.worker.environment import WORKER_ENVIRONMENT
+
+SEGMENT_SECONDS = 1.5
+CLASSES = 10
+TUNED, COMMON, LIGHTNING, KERAS = "tuned", "common", "lightning", "keras"
+COMMON_GOALS = {("mlp", 64): 1.7, ("mlp", 512): 1.35, ("lenet5", 64): 1.2}
+MODELS: dict[str, dict[str, Any]] = {
+    "mlp": {"architecture": "mlp", "options": {"widths": [256, 128]}},
+    "lenet5": {"architecture": "lenet5", "options": {"activation": "relu", "pooling": "max"}},
+    "lstm": {"architecture": "lstm", "options": {"hidden_size": 128}},
+}
+
+Segment = Callable[[], float]
+"""Trains for a while; samples per second."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model at one batch size, with enough pictures for a segment of training."""
+
+    model: str
+    batch_size: int
+    steps: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.model} at {self.batch_size}"
+
+    @property
+    def examples(self) -> int:
+        return self.steps * self.batch_size
+
+
+def data(case: Case) -> Any:
+    """Pictures of noise around ten patterns, uint8 28×28, as a dataset."""
+    import torch
+
+    from tdl_tui.data.dataset import Dataset
+    from tdl_tui.registry import DataShape
+
+    torch.manual_seed(0)
+    held_out = 64
+    count = case.examples + held_out
+    targets = torch.arange(count) % CLASSES
+    patterns = torch.randint(0, 128, (CLASSES, 1, 28, 28), dtype=torch.uint8)
+    inputs = patterns[targets] + torch.randint(0, 128, (count, 1, 28, 28), dtype=torch.uint8)
+    shape = DataShape("classification", "image", (1, 28, 28), CLASSES, examples=count)
+    return Dataset(inputs, targets, shape)
+
+
+def ours(case: Case, dataset: Any, stack: contextlib.ExitStack) -> Segment:
+    """What a worker does, all but making checkpoints, which come once a minute."""
+    import torch
+
+    from tdl_tui.data.batches import MemoryBatches
+    from tdl_tui.data.normalization import fit
+    from tdl_tui.data.prepare import Prepared
+    from tdl_tui.data.probes import choose_probes, probe
+    from tdl_tui.data.splits import Splits
+    from tdl_tui.models.build import build
+    from tdl_tui.runs.home import create
+    from tdl_tui.runs.writer import RunWriter
+    from tdl_tui.spec import experiment
+    from tdl_tui.training import devices
+    from tdl_tui.training.control import CommandQueue
+    from tdl_tui.training.loop import Trainer
+    from tdl_tui.training.threads import Threads
+
+    device = torch.device("cpu")
+    chosen = experiment(
+        {
+            "data": {"dataset": "digits", "batch_size": case.batch_size, "options": {"image_size": 28}},
+            "model": MODELS[case.model],
+            "training": {"epochs": 1, "device": "cpu", "threads": torch.get_num_threads()},
+        }
+    )
+    everything = torch.arange(len(dataset))
+    splits = Splits(everything[: case.examples], everything[case.examples : -32], everything[-32:])
+    normalization = fit(dataset, splits.train)
+    torch.manual_seed(0)
+    model = build(chosen.model.architecture, dataset.shape, chosen.model.options)
+    layout = devices.memory_format(model, device, "fp32")
+    model.to(memory_format=layout)  # type: ignore[call-overload]  # torch's overloads leave it out
+    probes = choose_probes(dataset, splits, 16, 0)
+    prepared = Prepared(
+        shape=dataset.shape,
+        splits=splits,
+        batches=MemoryBatches(
+            dataset,
+            splits,
+            normalization,
+            batch_size=case.batch_size,
+            seed=0,
+            device=device,
+            channels_last=layout is torch.channels_last,
+        ),
+        normalization=normalization,
+        probes=tuple(probe(dataset, index) for index in probes.tolist()),
+        probe_inputs=normalization.apply(dataset.inputs[probes]),
+        probe_targets=dataset.targets[probes],
+        storage="memory",
+    )
+    home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+
+    def segment() -> float:
+        run = create(home, chosen.document(), title="bench")
+        with RunWriter(run.folder) as writer:
+            threads = Threads(torch.get_num_threads())
+            trainer = Trainer(chosen, prepared, model, writer, CommandQueue(), device=device, threads=threads)
+            started = time.perf_counter()
+            trainer.train()
+            seconds = time.perf_counter() - started
+        os.close(run.lock_fd)
+        return case.examples / seconds
+
+    return segment
+
+
+def module(case: Case) -> Any:
+    """The model that the others train."""
+    import torch
+
+    from tdl_tui.models.build import build
+    from tdl_tui.registry import DataShape
+
+    torch.manual_seed(0)
+    shape = DataShape("classification", "image", (1, 28, 28), CLASSES)
+    return build(MODELS[case.model]["architecture"], shape, MODELS[case.model]["options"])
+
+
+def tuned(case: Case, dataset: Any, stack: contextlib.ExitStack) -> Segment:
+    """A loop by somebody who knows how: tensors in memory as bytes, batches by index, the fused optimizer, nothing
+    read, nothing looked at, nothing written."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    model = module(case)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    pictures, targets = dataset.inputs[: case.examples], dataset.targets[: case.examples]
+    values = pictures.float()
+    mean, deviation = float(values.mean()), float(values.std())
+    del values
+
+    def segment() -> float:
+        model.train()
+        started = time.perf_counter()
+        order = torch.randperm(len(pictures))
+        for indices in order.split(case.batch_size):
+            inputs = pictures.index_select(0, indices).float().sub_(mean).div_(deviation)
+            loss = cross_entropy(model(inputs), targets.index_select(0, indices))
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return case.examples / (time.perf_counter() - started)
+
+    return segment
+
+
+def common(case: Case, dataset: Any, stack: contextlib.ExitStack) -> Segment:
+    """The loop of the tutorials: a DataLoader over float tensors, the default optimizer, the loss read each step."""
+    import torch
+    from torch.nn.functional import cross_entropy
+    from torch.utils.data import DataLoader, TensorDataset
+
+    model = module(case)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    inputs = dataset.inputs[: case.examples].float().div_(255)
+    loader = DataLoader(TensorDataset(inputs, dataset.targets[: case.examples]), case.batch_size, shuffle=True)
+
+    def segment() -> float:
+        model.train()
+        running = 0.0
+        started = time.perf_counter()
+        for pictures, targets in loader:
+            optimizer.zero_grad()
+            loss = cross_entropy(model(pictures), targets)
+            loss.backward()
+            optimizer.step()
+            running += loss.item()
+        return case.examples / (time.perf_counter() - started)
+
+    return segment
+
+
+def lightning(case: Case, dataset: Any, stack: contextlib.ExitStack) -> Segment:
+    """Lightning's Trainer as it comes: progress bar, logger, checkpoints; the loss logged each step. The time is that
+    of the epoch, without what comes before and after."""
+    import logging
+    import warnings
+
+    import torch
+
+    from tdl_tui.data import torchvision_import
+
+    torchvision_import.datasets()  # lightning imports torchvision too, which may need this help
+    from lightning.pytorch import Callback, LightningModule, Trainer
+    from torch.nn.functional import cross_entropy
+    from torch.utils.data import DataLoader, TensorDataset
+
+    warnings.filterwarnings("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    inputs = dataset.inputs[: case.examples].float().div_(255)
+    loader = DataLoader(TensorDataset(inputs, dataset.targets[: case.examples]), case.batch_size, shuffle=True)
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+
+    class Module(LightningModule):  # type: ignore[misc]  # its bases are untyped where it is not installed
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = module(case)
+
+        def training_step(self, batch: Any, index: int) -> Any:
+            loss = cross_entropy(self.model(batch[0]), batch[1])
+            self.log("train_loss", loss, prog_bar=True)
+            return loss
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.Adam(self.parameters(), lr=1e-3)
+
+    class Watch(Callback):  # type: ignore[misc]  # likewise
+        seconds = 0.0
+
+        def on_train_epoch_start(self, *_: Any) -> None:
+            self.seconds = -time.perf_counter()
+
+        def on_train_epoch_end(self, *_: Any) -> None:
+            self.seconds += time.perf_counter()
+
+    learner, watch = Module(), Watch()
+
+    def segment() -> float:
+        with silence():
+            trainer = Trainer(max_epochs=1, accelerator="cpu", callbacks=[watch], default_root_dir=folder)
+            trainer.fit(learner, loader)
+        return case.examples / watch.seconds
+
+    return segment
+
+
+def keras(case: Case, dataset: Any, stack: contextlib.ExitStack) -> Segment:
+    """Keras on torch as it comes: compile, fit, its progress bar. The MLP only. The time is that of the epoch."""
+    os.environ["KERAS_BACKEND"] = "torch"
+    from keras import Input, Sequential, callbacks, layers
+
+    model = Sequential(
+        [
+            Input((28, 28)),
+            layers.Flatten(),
+            layers.Dense(256, activation="relu"),
+            layers.Dense(128, activation="relu"),
+            layers.Dense(CLASSES),
+        ]
+    )
+    from keras.losses import SparseCategoricalCrossentropy
+
+    model.compile("adam", SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    inputs = dataset.inputs[: case.examples, 0].float().div_(255).numpy()
+    targets = dataset.targets[: case.examples].numpy()
+
+    class Watch(callbacks.Callback):  # type: ignore[misc]  # its bases are untyped where it is not installed
+        seconds = 0.0
+
+        def on_epoch_begin(self, *_: Any) -> None:
+            self.seconds = -time.perf_counter()
+
+        def on_epoch_end(self, *_: Any) -> None:
+            self.seconds += time.perf_counter()
+
+    watch = Watch()
+
+    def segment() -> float:
+        with silence():
+            model.fit(inputs, targets, batch_size=case.batch_size, callbacks=[watch])
+        return case.examples / watch.seconds
+
+    return segment
+
+
+SIDES: dict[str, Callable[[Case, Any, contextlib.ExitStack], Segment]] = {
+    TUNED: tuned,
+    COMMON: common,
+    LIGHTNING: lightning,
+    KERAS: keras,
+}
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    nowhere = Path(os.devnull).open("w")
+    with nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        yield
+
+
+def steps_for(model: str, batch_size: int, seconds: float) -> int:
+    """How many steps fill a segment, by a short look at the tuned loop."""
+    with contextlib.ExitStack() as stack:
+        case = Case(model, batch_size, 20)
+        segment = tuned(case, data(case), stack)
+        segment()
+        rate = max(segment(), segment())
+    return max(20, min(int(rate * seconds / batch_size), 400_000 // batch_size))
+
+
+def ratios(case: Case, against: list[str], rounds: int) -> dict[str, list[float]]:
+    """Our samples a second over each other's, a ratio a round, and a round's order is the last one's reversed."""
+    with contextlib.ExitStack() as stack:
+        dataset = data(case)
+        segments = {"ours": ours(case, dataset, stack)}
+        segments |= {name: SIDES[name](case, dataset, stack) for name in against}
+        for segment in segments.values():
+            segment()
+        found: dict[str, list[float]] = {name: [] for name in against}
+        order = list(segments)
+        for _ in range(rounds):
+            rates = {name: segments[name]() for name in order}
+            for name in against:
+                found[name].append(rates["ours"] / rates[name])
+            order.reverse()
+        return found
+
+
+def tell(name: str, goal: str, value: float, met: bool, **more: Any) -> None:
+    print(
+        json.dumps(
+            {"name": name, "goal": goal, "value": round(value, 3), "unit": "×", "met": met, **more}, ensure_ascii=False
+        ),
+        flush=True,
+    )
+
+
+def spread(values: list[float]) -> list[float]:
+    """The quartiles of the ratios."""
+    ordered = sorted(values)
+    return [round(ordered[len(ordered) // 4], 3), round(ordered[(3 * len(ordered)) // 4], 3)]
+
+
+def importable(name: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(name) is not None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=SEGMENT_SECONDS)
+    parser.add_argument("--threads", type=int, default=0, help="0: one a core")
+    parser.add_argument("--only", default="", help="such as mlp:64")
+    parser.add_argument("--against", default=",".join(SIDES))
+    arguments = parser.parse_args()
+    if any(os.environ.get(key) != value for key, value in WORKER_ENVIRONMENT.items()):
+        os.execve(
+            sys.executable,
+            [sys.executable, "-m", "bench.training", *sys.argv[1:]],
+            {**os.environ, **WORKER_ENVIRONMENT},
+        )
+    import torch
+
+    from tdl_tui.training.threads import cores
+
+    torch.set_num_threads(arguments.threads or cores())
+    against = [name for name in arguments.against.split(",") if name not in (LIGHTNING, KERAS) or importable(name)]
+    of_tuned: list[float] = []
+    for model in MODELS:
+        for batch_size in (64, 512):
+            if arguments.only not in ("", f"{model}:{batch_size}"):
+                continue
+            case = Case(model, batch_size, steps_for(model, batch_size, arguments.seconds))
+            simple = [name for name in against if name in (TUNED, COMMON) or (model, batch_size) == ("mlp", 64)]
+            found = ratios(case, simple, arguments.rounds)
+            for name, values in found.items():
+                value = median(values)
+                more = {"quartiles": spread(values), "threads": torch.get_num_threads(), "steps": case.steps}
+                if name == TUNED:
+                    of_tuned.append(value)
+                    tell(f"{case.name} against a tuned loop", "≥ 0.97 ×", value, value >= 0.97, **more)
+                elif name == COMMON:
+                    goal = COMMON_GOALS.get((model, batch_size), 1.0)
+                    tell(f"{case.name} against the usual loop", f"≥ {goal:g} ×", value, value >= goal, **more)
+                else:
+                    tell(f"{case.name} against {name}", "≥ 2.5 ×", value, value >= 2.5, **more)
+    if len(of_tuned) == len(MODELS) * 2:
+        mean = math.exp(sum(map(math.log, of_tuned)) / len(of_tuned))
+        tell("training against a tuned loop, geometric mean", "≥ 1.00 ×", mean, mean >= 1.0)
+
+
+if __name__ == "__main__":
+    main()
