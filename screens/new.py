@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.screen import Screen
 from textual.strip import Strip
 
 from tdl_tui.registry import DATASETS
 from tdl_tui.spec import Experiment, SpecError
 from tdl_tui.widgets.canvas import Canvas
 from tdl_tui.widgets.lines import PLAIN, Piece, fit, ink, line
+from tdl_tui.widgets.live_screen import LiveScreen
 from tdl_tui.widgets.palette import Palette
 from tdl_tui.worker.answers import SamplesAnswer, SummaryAnswer
 
@@ -99,7 +99,7 @@ class Explanation(Canvas):
         return [*about, *command_lines(self._view.form.command_line(), width, height - len(about), colors)]
 
 
-class NewScreen(Screen[None]):
+class NewScreen(LiveScreen[None]):
     """One form from the data to the launch, filled by the keyboard alone."""
 
     TITLE = "New training"

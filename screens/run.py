@@ -14,13 +14,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.screen import Screen
 
 from tdl_tui.runs.records import State
 from tdl_tui.widgets.axes import Scale
 from tdl_tui.widgets.chart import SMOOTHING
+from tdl_tui.widgets.live_screen import LiveScreen
 from tdl_tui.widgets.numbers import brief
-from tdl_tui.widgets.spans import SpanCompositor
 
 from .confirm import AskScreen, ConfirmScreen
 from .frame import KeyBar
@@ -75,7 +74,7 @@ def heights(available: int, classes: int, layers: int) -> tuple[int, int, int]:
     return rest - middle, middle, happenings
 
 
-class RunScreen(Screen[None]):
+class RunScreen(LiveScreen[None]):
     """Watches one run, and steers it."""
 
     CSS_PATH = "run.tcss"
@@ -104,7 +103,6 @@ class RunScreen(Screen[None]):
     def __init__(self, folder: Path, source: Callable[[], Reads] | None = None) -> None:
         """`source` makes what is read from instead of the folder; it is called and read in a thread of its own."""
         super().__init__()
-        self._compositor = SpanCompositor()
         self.folder = folder
         self.snapshot: Snapshot | None = None
         self.choices = Choices()

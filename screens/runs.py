@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 from textual.strip import Strip
 
 from tdl_tui.runs.records import State, Summary
 from tdl_tui.widgets.canvas import Canvas
 from tdl_tui.widgets.lines import Piece, ink
+from tdl_tui.widgets.live_screen import LiveScreen
 from tdl_tui.widgets.palette import Palette
 
 from .frame import Banner, KeyBar, palette
@@ -149,7 +149,7 @@ class Detail(Canvas):
         return [detail(self.run, palette(self.app), width)] if self.run else []
 
 
-def workbench(node: Canvas | Screen[None]) -> Workbench:
+def workbench(node: Canvas | LiveScreen[None]) -> Workbench:
     """The app that a widget or a screen belongs to."""
     from .app import Workbench
 
@@ -157,7 +157,7 @@ def workbench(node: Canvas | Screen[None]) -> Workbench:
     return node.app
 
 
-class RunsScreen(Screen[None]):
+class RunsScreen(LiveScreen[None]):
     """Reads the runs twice a second in a thread, and shows what changed."""
 
     TITLE = "Runs"

@@ -49,13 +49,18 @@ def changed_spans(before: Strip, after: Strip, join: int = JOIN) -> Iterator[tup
 
 
 class Canvas(Widget):
-    """Shows strips. What is drawn comes from `draw`, a pure function of what the widget holds and its size."""
+    """Shows strips. What is drawn comes from `draw`, a pure function of what the widget holds and its size.
+
+    Nothing is drawn while another screen lies above: Textual would repaint that screen whole. What was missed is
+    made up for when this screen is on top again.
+    """
 
     ALLOW_SELECT = False
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._strips: list[Strip] = []
+        self._missed = False
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         """At most `height` strips of exactly `width` cells."""
@@ -64,7 +69,8 @@ class Canvas(Widget):
     def paint(self) -> None:
         """Draws anew and repaints what has changed."""
         width, height = self.content_size
-        if width and height:
+        self._missed = not self.screen.is_active
+        if width and height and not self._missed:
             self.show(self.draw(width, height))
 
     def show(self, strips: Sequence[Strip]) -> None:
@@ -91,6 +97,11 @@ class Canvas(Widget):
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _: self.paint())
+        self.app.screen_change_signal.subscribe(self, lambda _: self._make_up())
+
+    def _make_up(self) -> None:
+        if self._missed and self.screen.is_active:
+            self.paint()
 
     def on_resize(self, event: events.Resize) -> None:
         self.paint()
