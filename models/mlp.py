@@ -15,8 +15,7 @@ class MLP(nn.Sequential):
     """Dense layers with an activation between them, on the flattened input (Rumelhart, Hinton & Williams 1986).
 
     Each hidden layer is: affine, normalisation (Ioffe & Szegedy 2015; Ba et al. 2016), activation, dropout
-    (Srivastava et al. 2014). Takes (N, *shape.input), gives (N, outputs): logits or predictions. With no widths it
-    is one affine map.
+    (Srivastava et al. 2014). Takes (N, *shape.input), gives (N, outputs): logits or predictions.
     """
 
     def __init__(self, shape: DataShape, widths: tuple[int, ...], activation: str, norm: str, dropout: float) -> None:
