@@ -6,8 +6,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from tdl_tui.registry import DATASETS, DatasetEntry, DataShape, Option, Options, Value
+from tdl_tui.runs.home import find_home
+
+from .files import FILES
 
 DIGITS = tuple("0123456789")
+CLOTHES = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+HUNDRED_THINGS = tuple(
+    """
+    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
+    caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant
+    flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man
+    maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree
+    plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper
+    snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor train
+    trout tulip turtle wardrobe whale willow_tree wolf woman worm
+    """.replace("_", "-").split()
+)
 
 
 def _whole(options: Options, name: str) -> int:
@@ -41,7 +57,7 @@ DATASETS.register(
         help="4,000 + 1,000 generated sequences of 40 values, 10 classes; small, yet hard for a linear model",
         target="tdl_tui.data.mnist1d:mnist1d",
         options=(
-            Option("seed", 42, "of the generator; 42 gives the authors' own data", low=0, high=2**32 - 1),
+            Option("seed", 42, "of the generator; 42 is the authors' own", low=0, high=2**32 - 1),
             Option("scale", 0.4, "width of the range of factors around 1", low=0, high=2),
             Option("translation", 48, "positions that a signal may be moved by", low=1, high=72),
             Option("correlated_noise", 0.25, "deviation of the noise that looks like signal", low=0, high=10),
@@ -106,6 +122,50 @@ _points(
     lambda options: tuple(f"blob {i + 1}" for i in range(_whole(options, "classes"))),
     0.3,
     Option("classes", 3, "clouds, each a class", low=2, high=100),
+)
+
+_FOLDER = Option("folder", "", "where the files are; empty: downloaded on first use, then kept")
+
+
+def _pictures(name: str, help: str, shape: DataShape, source: str) -> None:
+    files = FILES[name]
+    DATASETS.register(
+        DatasetEntry(
+            name=name,
+            help=help,
+            target=f"tdl_tui.data.pictures:{name}",
+            options=(_FOLDER,),
+            source=source,
+            describe=_same(shape),
+            recipe={"training.epochs": 10, "data.batch_size": 128},
+            missing=lambda options: files.missing(options, find_home() / "data"),
+        )
+    )
+
+
+_pictures(
+    "mnist",
+    "60,000 + 10,000 handwritten digits, 28×28 grey pictures, 10 classes",
+    DataShape("classification", "image", (1, 28, 28), 10, DIGITS, examples=70_000, fixed_test=10_000),
+    "LeCun et al. 1998",
+)
+_pictures(
+    "fashion_mnist",
+    "60,000 + 10,000 articles of clothing, 28×28 grey pictures, 10 classes",
+    DataShape("classification", "image", (1, 28, 28), 10, CLOTHES, examples=70_000, fixed_test=10_000),
+    "Xiao et al. 2017, arXiv 1708.07747",
+)
+_pictures(
+    "cifar10",
+    "50,000 + 10,000 photographs, 32×32 in colour, 10 classes",
+    DataShape("classification", "image", (3, 32, 32), 10, THINGS, examples=60_000, fixed_test=10_000),
+    "Krizhevsky 2009",
+)
+_pictures(
+    "cifar100",
+    "50,000 + 10,000 photographs, 32×32 in colour, 100 classes",
+    DataShape("classification", "image", (3, 32, 32), 100, HUNDRED_THINGS, examples=60_000, fixed_test=10_000),
+    "Krizhevsky 2009",
 )
 
 _SMALL: Mapping[str, Value] = {"data.batch_size": 16, "optimizer.lr": 1e-2, "training.epochs": 100}

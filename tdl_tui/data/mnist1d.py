@@ -77,24 +77,25 @@ def generate(
     templates = _normalized_templates()
     count = (TRAIN + TEST) // len(templates)
     labels = np.repeat(np.arange(len(templates)), count)
-    stretched = {
-        (label, padding): _stretch(template, padding)
-        for label, template in enumerate(templates)
-        for padding in range(PADDING[0], PADDING[1] + 1)
-    }
-    signals, correlated, white = (np.empty((len(labels), LENGTH)) for _ in range(3))
-    slopes = np.empty((len(labels), 1))
-    for row, label in enumerate(labels.tolist()):
-        padding = PADDING[0] + int(random.rand() * (PADDING[1] - PADDING[0] + 1))
-        factor = 1 + scale * (random.rand() - 0.5)
-        signals[row] = np.roll(stretched[label, padding] * factor, random.choice(translation))
-        correlated[row] = random.randn(LENGTH)
-        white[row] = random.randn(LENGTH)
+    paddings, shifts = (np.empty(len(labels), dtype=np.int64) for _ in range(2))
+    factors, slopes = np.empty(len(labels)), np.empty(len(labels))
+    noises = np.empty((len(labels), 2, LENGTH))
+    for row in range(len(labels)):
+        paddings[row] = PADDING[0] + int(random.rand() * (PADDING[1] - PADDING[0] + 1))
+        factors[row] = 1 + scale * (random.rand() - 0.5)
+        shifts[row] = random.randint(translation)
+        noises[row] = random.randn(2, LENGTH)
         slopes[row] = shear * (random.rand() - 0.5)
     order = random.permutation(len(labels))
 
-    signals = np.where(signals != 0, signals, correlated_noise * correlated @ _smoothing(LENGTH, CORRELATION))
-    signals += noise * white - slopes * np.linspace(-0.5, 0.5, LENGTH)
+    stretched = np.array(
+        [[_stretch(template, padding) for padding in range(PADDING[0], PADDING[1] + 1)] for template in templates]
+    )
+    moved = (np.arange(LENGTH) - shifts[:, None]) % LENGTH
+    signals = factors[:, None] * np.take_along_axis(stretched[labels, paddings - PADDING[0]], moved, 1)
+    correlated = correlated_noise * noises[:, 0] @ _smoothing(LENGTH, CORRELATION)
+    signals = np.where(signals != 0, signals, correlated) + noise * noises[:, 1]
+    signals -= slopes[:, None] * np.linspace(-0.5, 0.5, LENGTH)
     sequences = _read_at(signals, STEPS)[order]
     if shuffled:
         sequences = sequences[:, random.permutation(STEPS)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -16,12 +18,26 @@ from .batches import Batches, MemoryBatches
 from .dataset import Dataset, Report, ignore
 from .normalization import Normalization, fit, identity
 from .probes import choose_probes, probe
-from .splits import Splits, split
+from .splits import Splits, stored
+from .storage import choose
+from .streaming import StreamBatches
+
+
+class Common(TypedDict):
+    """What every kind of batches is told."""
+
+    batch_size: int
+    seed: int
+    device: torch.device
+    channels_last: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """The data, ready. `probe_inputs` (P, *shape) and `probe_targets` are on the device, as a batch's are."""
+    """The data, ready. `probe_inputs` (P, *shape) and `probe_targets` are on the device, as a batch's are.
+
+    `storage` is "memory" or "stream". `normalization` is on the device.
+    """
 
     shape: DataShape
     splits: Splits
@@ -47,25 +63,33 @@ def prepare(
     *,
     report: Report = ignore,
     channels_last: bool = False,
+    splits_file: Path | None = None,
+    closed_in_loaders: Sequence[int] = (),
 ) -> Prepared:
     """Loads, splits, normalises and puts in batches. Raises DataError.
 
     `report` takes a line now and then while something is downloaded. With `channels_last` batches of pictures have
-    that memory format.
+    that memory format. `splits_file` (.npz) keeps the splits: they are read from it where it is, else written to it.
+    Loading processes, where there are any, close the file descriptors `closed_in_loaders`.
     """
     data = experiment.data
     dataset = load(experiment, home, report)
-    splits = split(dataset, data.split, data.split_seed)
+    splits = stored(splits_file, dataset, data.split, data.split_seed)
     normalization = fit(dataset, splits.train) if data.normalize else identity(dataset)
-    batches = MemoryBatches(
-        dataset,
-        splits,
-        normalization,
-        batch_size=data.batch_size,
-        seed=experiment.seed,
-        device=device,
-        channels_last=channels_last,
-    )
+    common: Common = {
+        "batch_size": data.batch_size,
+        "seed": experiment.seed,
+        "device": device,
+        "channels_last": channels_last,
+    }
+    storage = choose(data.storage, dataset, device)
+    batches: Batches
+    if storage == "memory":
+        batches = MemoryBatches(dataset, splits, normalization, **common)
+    else:
+        batches = StreamBatches(
+            dataset, splits, normalization, workers=data.loader_workers, closed=closed_in_loaders, **common
+        )
     chosen = choose_probes(dataset, splits, experiment.telemetry.probes, data.split_seed)
     on_device = normalization.to(device)
     return Prepared(
@@ -76,5 +100,5 @@ def prepare(
         probes=tuple(probe(dataset, index) for index in chosen.tolist()),
         probe_inputs=on_device.apply(dataset.inputs[chosen].to(device)),
         probe_targets=on_device.targets(dataset.targets[chosen].to(device)),
-        storage="memory",
+        storage=storage,
     )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,6 +51,31 @@ def split(dataset: Dataset, shares: tuple[float, float, float], seed: int) -> Sp
         test, pool = _take(pool, sizes.test)
     validation, train = _take(pool, sizes.validation)
     return Splits(train.sort().values, validation.sort().values, test.sort().values)
+
+
+def stored(path: Path | None, dataset: Dataset, shares: tuple[float, float, float], seed: int) -> Splits:
+    """The splits that the .npz file `path` holds; where it is not there yet, `split`'s, which are then written to it.
+
+    Raises DataError where the file cannot be used, or is of another dataset.
+    """
+    if path is None:
+        return split(dataset, shares, seed)
+    if not path.exists():
+        made = split(dataset, shares, seed)
+        part = path.with_name(f".{path.name}")
+        with part.open("wb") as file:
+            np.savez(file, train=made.train, validation=made.validation, test=made.test)
+        part.replace(path)
+        return made
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            kept = Splits(*(torch.from_numpy(arrays[name]) for name in ("train", "validation", "test")))
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    everything = torch.cat([indices for _, indices in kept]).sort().values
+    if not torch.equal(everything, torch.arange(len(dataset))):
+        raise DataError(f"{path} divides {len(everything)} examples, the data has {len(dataset)}")
+    return kept
 
 
 def _by_class_at_random(targets: Tensor, classes: bool, seed: int) -> Tensor:
