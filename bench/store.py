@@ -1,8 +1,8 @@
 """What recording costs: the time of one scalar of a per-step series, commits included, and its bytes on disk.
 
-A pretended training records four per-step series at 1,000 steps a second, in blocks of 64 steps. What counts is the
-processor time of `extend` in the training thread and, since it holds the interpreter's lock for most of it, all the
-processor time of the writer's thread.
+A pretended training records three per-step series at 1,000 steps a second in blocks of 0.2 s, as the training loop
+does. What counts is the processor time of `extend` in the training thread, and all that of the writer's thread, as if
+it never let go of the interpreter's lock. The least of several rounds is taken: neighbours only ever add.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import statistics
 import tempfile
 import time
 from array import array
@@ -19,48 +18,51 @@ from pathlib import Path
 from tdl_tui.runs import home, schema
 from tdl_tui.runs.writer import RunWriter
 
-SERIES = ("train/loss", "train/accuracy", "grad/norm", "lr")
-BLOCK = 64
-STEPS_PER_SECOND = 1000
-SECONDS = 6.0
-ROUNDS = 3
+SERIES = ("train/loss", "train/accuracy", "grad/norm")
+BLOCK_SECONDS = 0.2
+ROUND_SECONDS = 3.0
+ROUNDS = 6
 
 
-def run_at_pace(folder: Path, steps: int, pause: float) -> tuple[float, int]:
-    """Records `steps` steps, pausing after each block; the processor seconds that it took, and the bytes left."""
-    values = array("d", (random.random() for _ in range(BLOCK)))
+def record(folder: Path, steps: int, block: int, pause: float) -> float:
+    """Records `steps` steps, pausing after each block of them; returns the processor seconds that it took."""
+    values = array("d", (random.random() for _ in range(block)))
     with RunWriter(folder) as writer:
         writer.flush()
-        spent, started, waiting = 0.0, time.process_time(), time.thread_time()
-        for step in range(1, steps, BLOCK):
+        spent, everything, own = 0.0, time.process_time(), time.thread_time()
+        for step in range(1, steps + 1, block):
             now = time.time()
             before = time.thread_time()
             for name in SERIES:
-                writer.extend(name, step, 1, values, now - BLOCK / STEPS_PER_SECOND, now)
+                writer.extend(name, step, 1, values, now - BLOCK_SECONDS, now)
             spent += time.thread_time() - before
-            if pause:
-                time.sleep(pause)
+            time.sleep(pause)
         writer.flush()
-        spent += (time.process_time() - started) - (time.thread_time() - waiting)
-    size = sum((folder / name).stat().st_size for name in (schema.FILE,))
-    return spent, size
+        return spent + (time.process_time() - everything) - (time.thread_time() - own)
 
 
-def measure(steps: int, pause: float) -> tuple[float, float]:
+def measure(steps: int, block: int, pause: float) -> tuple[float, float]:
     """Microseconds and bytes a point."""
     with tempfile.TemporaryDirectory() as place:
         new = home.create(Path(place), {}, title="store")
-        empty = (new.folder / schema.FILE).stat().st_size
-        seconds, size = run_at_pace(new.folder, steps, pause)
+        file = new.folder / schema.FILE
+        empty = file.stat().st_size
+        seconds = record(new.folder, steps, block, pause)
         os.close(new.lock_fd)
-    points = len(SERIES) * (-(-(steps - 1) // BLOCK) * BLOCK)
-    return seconds / points * 1e6, (size - empty) / points
+        points = len(SERIES) * -(-steps // block) * block
+        return seconds / points * 1e6, (file.stat().st_size - empty) / points
+
+
+def at_pace(steps_per_second: int) -> float:
+    """Microseconds a point while training at a pace."""
+    steps, block = int(steps_per_second * ROUND_SECONDS), int(steps_per_second * BLOCK_SECONDS)
+    return min(measure(steps, block, BLOCK_SECONDS)[0] for _ in range(ROUNDS))
 
 
 def main() -> None:
-    paced = [measure(int(STEPS_PER_SECOND * SECONDS), BLOCK / STEPS_PER_SECOND)[0] for _ in range(ROUNDS)]
-    fastest, bytes_a_point = measure(500_000, 0.0)
-    cost = statistics.median(paced)
+    cost = at_pace(1000)
+    _, on_disk = measure(500_000, 200, 0.0)
+    _, slow_on_disk = measure(20_000, 2, 0.0)
     figures: list[dict[str, object]] = [
         {
             "name": "recording one scalar of a per-step series, commits included",
@@ -68,14 +70,14 @@ def main() -> None:
             "value": cost,
             "unit": "µs",
             "met": cost <= 0.3,
-            "µs at full speed": fastest,
         },
         {
             "name": "a recorded scalar on disk, rollups included",
             "goal": "<= 12 bytes",
-            "value": bytes_a_point,
+            "value": on_disk,
             "unit": "bytes",
-            "met": bytes_a_point <= 12,
+            "met": on_disk <= 12,
+            "bytes at 10 steps/s": slow_on_disk,
         },
     ]
     for figure in figures:

@@ -20,7 +20,8 @@ CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE series (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE chunk (
     series INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
-    step INTEGER NOT NULL, stride INTEGER NOT NULL, steps BLOB, times BLOB NOT NULL, data BLOB NOT NULL
+    step INTEGER NOT NULL, stride INTEGER NOT NULL, since REAL NOT NULL,
+    steps BLOB, counts BLOB NOT NULL, times BLOB NOT NULL, data BLOB NOT NULL
 );
 CREATE UNIQUE INDEX chunk_by_ordinal ON chunk (series, first);
 CREATE INDEX chunk_by_step ON chunk (series, step);

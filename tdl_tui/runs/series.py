@@ -18,20 +18,20 @@ from .rollups import BASE, FACTOR, Columns
 ROW = 60  # buckets in a rollup row: a multiple of FACTOR, and two rows fill a page of 4,096 bytes
 CHUNK_BYTES = 3984  # of data in a chunk: its row fills a page, and needs no second
 POINT_BYTES = 8
-PIECE_BYTES = 24
+PIECE_BYTES = 10
 SINGLE_BYTES = 24
 FEW = 8  # from so many points on a block is worth a piece, after single ones
 LARGEST_STEP = 2**62
 
-CHUNK_FIELDS = "first, count, step, stride, steps, times, data"
-INSERT_CHUNK = f"INSERT OR REPLACE INTO chunk (series, {CHUNK_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-UPDATE_CHUNK = "UPDATE chunk SET count = ?, steps = ?, times = ?, data = ? WHERE series = ? AND first = ?"
+CHUNK_FIELDS = "first, count, step, stride, since, steps, counts, times, data"
+INSERT_CHUNK = f"INSERT INTO chunk (series, {CHUNK_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+UPDATE_CHUNK = "UPDATE chunk SET count = ?, steps = ?, counts = ?, times = ?, data = ? WHERE series = ? AND first = ?"
 INSERT_ROLLUP = (
     "INSERT INTO rollup (series, level, row, step, stride, steps, data, nonfinite) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 Statement = tuple[str, tuple[object, ...]]
-ChunkRow = tuple[int, int, int, int, bytes | None, bytes, bytes]
+ChunkRow = tuple[int, int, int, int, float, bytes | None, bytes, bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +68,31 @@ def times_between(first: float, last: float, indices: range, count: int) -> list
 
 
 class Chunk:
-    """Consecutive points of one series as a row holds them. `times` holds (count, first time, last time) a piece,
-    or where `steps` is not None one time a point."""
+    """Consecutive points of one series as a row holds them, made of pieces, or else of single points.
 
-    __slots__ = ("data", "first", "step", "steps", "stride", "times")
+    Of pieces, whose steps go on evenly: `counts` says how many points each has, `times` when its first and its last
+    lie, in seconds since `since`. Of single points: `steps` and `times` have one entry each, absolute ones.
+    """
 
-    def __init__(self, first: int, step: int, stride: int, *, singles: bool) -> None:
+    __slots__ = ("counts", "data", "first", "since", "step", "steps", "stride", "times")
+
+    def __init__(self, first: int, step: int, stride: int, since: float, *, singles: bool) -> None:
         self.first = first
         self.step = step
         self.stride = stride
+        self.since = since
         self.steps: array[int] | None = array("q") if singles else None
-        self.times = array("d")
+        self.counts = array("H")
+        self.times = array("d" if singles else "f")
         self.data = array("d")
 
     @classmethod
     def decode(cls, row: ChunkRow) -> Chunk:
-        first, _, step, stride, steps, times, data = row
-        chunk = cls(first, step, stride, singles=steps is not None)
+        first, _, step, stride, since, steps, counts, times, data = row
+        chunk = cls(first, step, stride, since, singles=steps is not None)
         if steps is not None:
             chunk.steps = array("q", steps)
+        chunk.counts.frombytes(counts)
         chunk.times.frombytes(times)
         chunk.data.frombytes(data)
         return chunk
@@ -98,7 +104,7 @@ class Chunk:
         """How many more points one more piece may bring."""
         if self.steps is not None:
             return CHUNK_BYTES // SINGLE_BYTES - len(self.data)
-        return (CHUNK_BYTES - PIECE_BYTES - len(self.times) * 8) // POINT_BYTES - len(self.data)
+        return (CHUNK_BYTES - PIECE_BYTES * (len(self.counts) + 1)) // POINT_BYTES - len(self.data)
 
     def takes(self, step: int, stride: int, count: int) -> bool:
         """Whether `count` points from `step` on can go on this chunk, the first of them at least."""
@@ -107,31 +113,34 @@ class Chunk:
         follows = step == self.step + len(self.data) * self.stride
         return self.room() > 0 and follows and (count == 1 or stride == self.stride)
 
-    def append_whole(self, piece: Piece) -> bool:
-        """Appends a piece that goes on as the chunk does and finds room; False, and nothing done, for any other."""
-        data, times, count = self.data, self.times, len(piece.values)
-        held = len(data)
-        if (
-            self.steps is not None
-            or piece.step != self.step + held * self.stride
-            or piece.stride != self.stride
-            or (held + count + len(times) + 3) * 8 > CHUNK_BYTES
-        ):
-            return False
-        data.extend(piece.values)
-        times.extend((count, piece.first_time, piece.last_time))
-        return True
-
     def append(self, piece: Piece) -> None:
+        """Adds a piece that the chunk takes, and has room for."""
         count = len(piece.values)
         self.data.extend(piece.values)
         if self.steps is None:
-            self.times.extend((count, piece.first_time, piece.last_time))
+            self.counts.append(count)
+            self.times.extend((piece.first_time - self.since, piece.last_time - self.since))
         else:
             self.steps.extend(map(piece.step_at, range(count)))
             self.times.extend(map(piece.time_at, range(count)))
 
+    def append_whole(self, piece: Piece) -> bool:
+        """Adds a piece that goes on as the chunk does and finds room; False, and nothing done, for any other."""
+        held, count = len(self.data), len(piece.values)
+        if (
+            self.steps is not None
+            or piece.step != self.step + held * self.stride
+            or piece.stride != self.stride
+            or (held + count) * POINT_BYTES + (len(self.counts) + 1) * PIECE_BYTES > CHUNK_BYTES
+        ):
+            return False
+        self.data.extend(piece.values)
+        self.counts.append(count)
+        self.times.extend((piece.first_time - self.since, piece.last_time - self.since))
+        return True
+
     def all_steps(self) -> Sequence[int]:
+        """The step of each point."""
         if self.steps is not None:
             return self.steps
         if self.stride == 0:
@@ -139,8 +148,7 @@ class Chunk:
         return range(self.step, self.step + len(self.data) * self.stride, self.stride)
 
     def all_times(self) -> array[float]:
-        if self.steps is not None:
-            return self.times
+        """The time of each point."""
         return array("d", self.times_at(range(len(self.data))))
 
     def times_at(self, indices: range) -> list[float]:
@@ -148,50 +156,49 @@ class Chunk:
         if self.steps is not None:
             return self.times[indices.start : indices.stop : indices.step].tolist()
         out: list[float] = []
-        start, next_index, spacing = 0, indices.start, indices.step
-        for length, first, last in zip(*[iter(self.times)] * 3, strict=True):
-            count = int(length)
+        start, wanted, since = 0, indices.start, self.since
+        ends = iter(self.times)
+        for count, first, last in zip(self.counts, ends, ends, strict=True):
             stop = min(start + count, indices.stop)
-            if next_index < stop:
-                wanted = range(next_index - start, stop - start, spacing)
-                out += times_between(first, last, wanted, count)
-                next_index += len(wanted) * spacing
+            if wanted < stop:
+                part = range(wanted - start, stop - start, indices.step)
+                out += times_between(since + first, since + last, part, count)
+                wanted += len(part) * indices.step
             start += count
         return out
 
     def truncate(self, count: int) -> None:
         """Keeps the first `count` points."""
-        times = self.all_times()[:count]
         if self.steps is not None:
-            del self.steps[count:]
-            self.times = times
-        else:
-            kept, left = array("d"), count
-            for length, first, _ in zip(*[iter(self.times)] * 3, strict=True):
-                if left <= 0:
-                    break
-                taken = min(int(length), left)
-                left -= taken
-                kept.extend((taken, first, times[count - left - 1]))
-            self.times = kept
-        del self.data[count:]
+            del self.steps[count:], self.times[count:], self.data[count:]
+            return
+        pieces, left = 0, count
+        while left > self.counts[pieces]:
+            left -= self.counts[pieces]
+            pieces += 1
+        self.times[2 * pieces + 1] = self.times_at(range(count - 1, count))[0] - self.since
+        self.counts[pieces] = left
+        del self.counts[pieces + 1 :], self.times[2 * pieces + 2 :], self.data[count:]
 
     def insertion(self, series: int) -> Statement:
-        steps = None if self.steps is None else self.steps.tobytes()
+        """The statement that stores the chunk."""
         return INSERT_CHUNK, (
             series,
             self.first,
             len(self),
             self.step,
             self.stride,
-            steps,
-            self.times.tobytes(),
-            self.data.tobytes(),
+            self.since,
+            *self._blobs(),
         )
 
     def update(self, series: int) -> Statement:
+        """The statement that stores what was added to the chunk."""
+        return UPDATE_CHUNK, (len(self), *self._blobs(), series, self.first)
+
+    def _blobs(self) -> tuple[bytes | None, bytes, bytes, bytes]:
         steps = None if self.steps is None else self.steps.tobytes()
-        return UPDATE_CHUNK, (len(self), steps, self.times.tobytes(), self.data.tobytes(), series, self.first)
+        return steps, self.counts.tobytes(), self.times.tobytes(), self.data.tobytes()
 
 
 # ---------------------------------------------------------------------------------------------------- rollup rows
@@ -425,7 +432,7 @@ class SeriesWriter:
                     yield from self._roll_up(chunk)
                     ordinal = chunk.first + len(chunk)
                 # single points keep their steps and times one by one
-                chunk = self._chunk = Chunk(ordinal, step, piece.stride, singles=total == 1)
+                chunk = self._chunk = Chunk(ordinal, step, piece.stride, piece.time_at(start), singles=total == 1)
                 self._is_stored = False
             stop = min(start + chunk.room(), total)
             chunk.append(piece.part(start, stop) if stop - start < total else piece)
