@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,11 +15,14 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 
 from tdl_tui.widgets.canvas import Canvas
-from tdl_tui.widgets.lines import Piece, fit, ink, line
+from tdl_tui.widgets.lines import Piece, fit, height_of, ink, line
 from tdl_tui.widgets.palette import Palette
 
 from .frame import KeyBar, palette
 from .runs_table import grounded
+
+TOLD = 3
+"""Lines below the list: a rule, and the help of the choice under the cursor."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,15 @@ def matching(choices: Sequence[Choice], words: str) -> list[Choice]:
 def draw_choices(
     choices: Sequence[Choice], at: int, words: str, *, width: int, height: int, colors: Palette
 ) -> list[Strip]:
-    """What was typed, then as many choices as fit, the one at `at` among them."""
-    top = max(0, at - (height - 2) + 1)
+    """What was typed, as many choices as fit with the one at `at` among them, and that one's help whole."""
+    rows = height - 2 - TOLD
+    top = max(0, at - rows + 1)
     typed: list[Piece] = [(" / ", ink(colors.accent)), (words, ink(colors.text)), ("▏", ink(colors.accent))]
     if not words:
         typed.append(("type to search", ink(colors.faint)))
     out = [line(typed, width), line([("─" * width, ink(colors.faint))], width)]
     column = max((cell_len(choice.name) for choice in choices), default=0) + 2
-    for index, choice in enumerate(choices[top : top + height - 2], top):
+    for index, choice in enumerate(choices[top : top + rows], top):
         here = index == at
         named = ink(colors.muted if choice.refused else colors.text, bold=here)
         pieces: list[Piece] = [
@@ -62,6 +67,12 @@ def draw_choices(
         out.append(grounded(strip, colors.surface) if here else strip)
     if not choices:
         out.append(line([("   nothing by that name", ink(colors.muted))], width))
+    out = [*height_of(out, width, height - TOLD), line([("─" * width, ink(colors.faint))], width)]
+    if at < len(choices):
+        current = choices[at]
+        told = f"✗ {current.name} {current.refused}" if current.refused else current.help
+        color = colors.caution if current.refused else colors.muted
+        out += [line([(f"   {part}", ink(color))], width) for part in textwrap.wrap(told, width - 6)[: TOLD - 1]]
     return out
 
 
@@ -108,9 +119,9 @@ class Choices(Canvas, can_focus=True):
         event.prevent_default()
 
     def on_click(self, event: events.Click) -> None:
-        rows = self.content_size.height - 2
+        rows = self.content_size.height - 2 - TOLD
         at = max(0, self._at - rows + 1) + event.y - 2
-        if event.y >= 2 and at < len(self._found):
+        if 2 <= event.y < 2 + rows and at < len(self._found):
             self._at = at
             self.screen.dismiss(self._found[at].name)
 
@@ -136,7 +147,7 @@ class ChooseScreen(ModalScreen[str | None]):
         super().__init__()
         self._title = title
         self._choices = Choices(choices, chosen)
-        self._rows = len(choices) + 2
+        self._rows = len(choices) + 2 + TOLD
 
     def compose(self) -> ComposeResult:
         self._choices.border_title = self._title

@@ -37,6 +37,10 @@ _WRITTEN = {
 }
 
 
+_TEXTUALS = ("app.focus_next", "app.focus_previous", "screen.copy_text")
+"""Actions that every screen of Textual's has and that do nothing here."""
+
+
 def written(key: str) -> str:
     """A key as it stands on a keyboard: "ctrl+l", "↑", "?", "F5"."""
     *modifiers, last = key.split("+")
@@ -63,7 +67,7 @@ def hints(screen: Screen[object]) -> list[Hint]:
     """Every key that works on a screen as it is now, one an action, in the order of the bindings."""
     found: dict[tuple[int, str], Hint] = {}
     for key, (node, binding, enabled, tooltip) in screen.active_bindings.items():
-        if not enabled or not binding.description or binding.system or binding in Screen.BINDINGS:
+        if not enabled or not binding.description or binding.system or binding.action in _TEXTUALS:
             continue
         name = binding.key_display or written(key)
         place = (id(node), binding.action)

@@ -28,6 +28,7 @@ def key_table(keys: Sequence[Hint], width: int, colors: Palette) -> list[Strip]:
     if everywhere:
         groups["Everywhere"] = everywhere
     column = max((cell_len("  ".join(hint.keys)) for hint in keys), default=0) + 3
+    described = max((cell_len(hint.what) for hint in keys if hint.help), default=0) + 3
     out: list[Strip] = []
     for group, members in groups.items():
         if out:
@@ -37,10 +38,9 @@ def key_table(keys: Sequence[Hint], width: int, colors: Palette) -> list[Strip]:
             names = "  ".join(hint.keys)
             pieces: list[Piece] = [
                 (names + " " * (column - cell_len(names)), ink(colors.accent)),
-                (hint.what, ink(colors.text)),
+                (hint.what + " " * (described - cell_len(hint.what)), ink(colors.text)),
+                (hint.help, ink(colors.muted)),
             ]
-            if hint.help:
-                pieces.append((f"  {hint.help}", ink(colors.muted)))
             out.append(line(pieces, width))
     return out
 
@@ -66,7 +66,7 @@ class HelpScreen(ModalScreen[None]):
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q,f1,enter", "dismiss", "close"),
-        Binding("down,j", "scroll(1)", "down", show=False),
+        Binding("down,j", "scroll(1)", "scroll", key_display="↑ ↓"),
         Binding("up,k", "scroll(-1)", "up", show=False),
     ]
 

@@ -73,7 +73,7 @@ def _data_lines(preview: Preview, width: int, colors: Palette) -> list[Strip]:
     if summary is not None:
         steps = summary.steps_per_epoch
         said += [(grouped(summary.training_examples), "to train on"), (grouped(steps), "steps an epoch")]
-        said.append((grouped(steps * preview.epochs), "steps in all"))
+        said.append((grouped(steps * preview.epochs), "in all"))
     return height_of(_flow(said, width, colors), width, 3)
 
 

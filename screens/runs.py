@@ -82,7 +82,7 @@ class RunsTable(Canvas, can_focus=True):
 
     @property
     def spark_width(self) -> int:
-        return next((c.width for c in fitted(self.content_size.width) if c.name == "loss"), 0)
+        return next((c.width for c in fitted(self.shown, self.content_size.width) if c.name == "loss"), 0)
 
     def move(self, by: int) -> None:
         if not self.shown:

@@ -182,7 +182,7 @@ def _test(run: Summary, width: int, paper: Paper) -> list[Piece]:
 
 def _spark(run: Summary, width: int, paper: Paper) -> list[Piece]:
     text = spark(paper.losses.get(run.id, ()), width)
-    return [(fit(text, width), ink(paper.colors.validation))]
+    return [(fit(text, width), ink(paper.colors.accent if run.state.live else paper.colors.muted))]
 
 
 def _optimizer(run: Summary, width: int, paper: Paper) -> list[Piece]:
@@ -207,14 +207,14 @@ def _age(run: Summary, width: int, paper: Paper) -> list[Piece]:
 
 COLUMNS = (
     Column("state", 11, 0, _state),
-    Column("name", 15, 0, _name, grow=33),
+    Column("name", 15, 0, _name, grow=19),
     Column("data", 13, 2, _data),
     Column("architecture", 18, 3, _architecture),
     Column("optimizer", 12, 6, _optimizer),
-    Column("progress", 14, 0, _progress, grow=12),
+    Column("progress", 14, 0, _progress, grow=14),
     Column("best", 16, 0, _best),
     Column("test", 7, 4, _test, right=True),
-    Column("loss", 9, 1, _spark, grow=31),
+    Column("loss", 9, 1, _spark, grow=27),
     Column("device", 8, 7, _device),
     Column("time", 9, 5, _time, right=True),
     Column("age", 6, 0, _age, right=True),
@@ -223,17 +223,19 @@ GAP = 1
 MARGIN = 3
 
 
-def fitted(width: int) -> list[Column]:
-    """The columns that fit into `width` cells, widened by the room that is left."""
+def fitted(runs: Sequence[Summary], width: int) -> list[Column]:
+    """The columns that fit into `width` cells, widened by the room that is left; "best" as wide as its words."""
     gap = 2 if width >= 100 else GAP
+    best = 8 + max([4, *(len(metric(run.best)[1]) for run in runs if run.best)])
+    every = [replace(column, width=best) if column.name == "best" else column for column in COLUMNS]
 
     def needed(columns: Sequence[Column]) -> int:
         return MARGIN + 1 + sum(c.width for c in columns) + gap * (len(columns) - 1)
 
     last = max(column.rank for column in COLUMNS)
-    while last and needed([c for c in COLUMNS if c.rank <= last]) > width:
+    while last and needed([c for c in every if c.rank <= last]) > width:
         last -= 1
-    columns = [c for c in COLUMNS if c.rank <= last]
+    columns = [c for c in every if c.rank <= last]
     room = width - needed(columns)
     for name in ("name", "loss", "progress"):
         for at, column in enumerate(columns):
@@ -251,6 +253,8 @@ def header(columns: Sequence[Column], view: View, width: int, colors: Palette) -
     for at, column in enumerate(columns):
         here = column.name == view.sort
         name = f"{column.name} {'▴' if view.reverse else '▾'}" if here else column.name
+        if column.name == "best":
+            name = f"   {name}"  # above its figures, which end in the seventh cell
         style = ink(colors.accent if here else colors.muted)
         pieces.append((fit(name, column.width, "right" if column.right else "left"), style))
         pieces.append((" " * (gap if at < len(columns) - 1 else 1), style))
@@ -292,7 +296,7 @@ def grounded(strip: Strip, color: str) -> Strip:
 
 def table(runs: Sequence[Summary], view: View, paper: Paper, width: int, height: int) -> list[Strip]:
     """Header and rows from `view.top` on, at most `height` lines."""
-    columns = fitted(width)
+    columns = fitted(runs, width)
     shown = runs[view.top : view.top + height - 1]
     return [
         header(columns, view, width, paper.colors),

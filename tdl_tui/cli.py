@@ -46,7 +46,7 @@ def workbench(open_folder: Path | None = None, new_document: dict[str, object] |
     """Opens the workbench at the table of runs, at a run, or at the form. Returns when it is left."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise WrongRequest("the workbench needs a terminal; tdl --help lists what works without one")
-    from tdl_tui.runs.home import find_home
+    from tdl_tui.runs.folders import find_home
     from tdl_tui.screens.app import run
 
     run(find_home(), open_folder, new_document)

@@ -14,21 +14,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from . import host, lock, schema
+from .folders import HomeError, find_home, runs_folder
 from .reader import RunReader
 from .records import State
 from .text import printable
 from .writer import encode_fact
 
-RUNS = "runs"
+__all__ = (
+    "AmbiguousRun",
+    "HomeError",
+    "NewRun",
+    "UnknownRun",
+    "create",
+    "delete",
+    "find_home",
+    "purge",
+    "resolve",
+    "restore",
+    "run_folders",
+    "runs_folder",
+)
 DELETED = ".deleted-"
 ID_LENGTH = 8
-
-
-class HomeError(Exception):
-    """What is wrong with the home folder or a run's name, in one line."""
 
 
 class UnknownRun(HomeError):
@@ -45,21 +53,6 @@ class NewRun:
 
     folder: Path
     lock_fd: int
-
-
-def find_home() -> Path:
-    """TDL_HOME, else the nearest .tdl/ at or above the current folder, else the platform's user data folder."""
-    if chosen := os.environ.get("TDL_HOME"):
-        return Path(chosen).expanduser().absolute()
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / ".tdl").is_dir():
-            return folder / ".tdl"
-    return Path(platformdirs.user_data_dir("tdl", appauthor=False))
-
-
-def runs_folder(home: Path) -> Path:
-    return home / RUNS
 
 
 def run_folders(home: Path) -> list[Path]:
