@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.cells import cell_len
+from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.geometry import Region
@@ -19,11 +20,12 @@ JOIN = 6
 Cell = tuple[str, Style | None]
 
 
-def cells(strip: Strip) -> list[Cell]:
-    """The strip cell by cell; the second cell of a wide character is empty text."""
+def cells(segments: Iterable[Segment]) -> list[Cell]:
+    """Segments cell by cell; the second cell of a wide character is empty text."""
     out: list[Cell] = []
-    for text, style, control in strip:
-        if control:
+    for text, style, _ in segments:
+        if text.isascii() or cell_len(text) == len(text):
+            out.extend([(character, style) for character in text])
             continue
         for character in text:
             out.append((character, style))
@@ -33,10 +35,17 @@ def cells(strip: Strip) -> list[Cell]:
 
 def changed_spans(before: Strip, after: Strip, join: int = JOIN) -> Iterator[tuple[int, int]]:
     """The spans (first cell, width) where two strips of the same width differ."""
-    old, new = cells(before), cells(after)
+    was, now = list(before), list(after)
+    offset = 0
+    while was and now and was[0] == now[0]:  # most of a line is as it was: leave it out before looking at cells
+        offset += was.pop(0).cell_length
+        now.pop(0)
+    while was and now and was[-1] == now[-1]:
+        was.pop()
+        now.pop()
     start = end = -1
-    for x, (was, now) in enumerate(zip(old, new, strict=True)):
-        if was == now:
+    for x, (old, new) in enumerate(zip(cells(was), cells(now), strict=True), offset):
+        if old == new:
             continue
         if start >= 0 and x - end > join:
             yield start, end - start

@@ -90,6 +90,21 @@ def y_span(
     return covering(min(values), max(values), log=log, before=before, bounds=None if log else bounds)
 
 
+@lru_cache(maxsize=1)
+def _figure() -> Any:
+    """The bare figure: no frame, no ticks, no colours, the unit square. Setting it up costs more than a curve."""
+    import plotext
+
+    plotext.terminal.limit(False, False)
+    figure: Any = plotext.figure
+    figure.clear()
+    figure.axes(False)
+    figure.canvas("default")
+    figure.ruler("x").frequency(0).lim(0.0, 1.0)
+    figure.ruler("y").frequency(0).lim(0.0, 1.0)
+    return figure
+
+
 @lru_cache(maxsize=32)
 def raster(points: tuple[tuple[float, float], ...], width: int, height: int) -> tuple[str, ...]:
     """Lines through points of the unit square (y upwards; a y that is not finite breaks the line) in braille.
@@ -101,16 +116,9 @@ def raster(points: tuple[tuple[float, float], ...], width: int, height: int) -> 
     if not points:
         return (" " * width,) * height
     with _drawing:
-        import plotext
-
-        plotext.terminal.limit(False, False)
-        figure: Any = plotext.figure
-        figure.clear()
-        figure.plot_size(width, height)
-        figure.axes(False)
-        figure.canvas("default")
-        figure.ruler("x").frequency(0).lim(0.0, 1.0)
-        figure.ruler("y").frequency(0).lim(0.0, 1.0)
+        figure = _figure()
+        if figure.size() != (width, height):
+            figure.plot_size(width, height)
         for run in _unbroken(points):
             x, y = [p[0] for p in run], [min(1.0, max(0.0, p[1])) for p in run]
             figure.draw(figure.signal(x, y, marker="braille").lines(len(run) > 1))
