@@ -1,0 +1,208 @@
+"""However points are cut into blocks, commits, crashes and resumes: what is read is what the points say."""
+
+import math
+import sqlite3
+import tempfile
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tdl_tui.runs import rollups, schema, series
+from tdl_tui.runs.records import Bucket, Point
+from tdl_tui.runs.series import Piece, SeriesReader, SeriesWriter
+
+NUMBERS = st.one_of(
+    st.floats(-10, 10),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([0.0, -0.0, math.nan, math.inf, -math.inf, 1.7e308, -1.7e308, 5e-324]),
+)
+
+
+@dataclass
+class Store:
+    """A series in a database, beside a plain list of what was recorded in it."""
+
+    connection: sqlite3.Connection
+    points: list[Point] = field(default_factory=list)
+    committed: list[Point] = field(default_factory=list)
+    seen: dict[tuple[int, int], Bucket] = field(default_factory=dict)  # complete buckets, by size and first step
+
+    def __post_init__(self) -> None:
+        self.connection.execute("INSERT INTO series (id, name) VALUES (1, 'x')")
+        self.reopen()
+
+    def reopen(self) -> None:
+        self.connection.execute("BEGIN")
+        self.writer = SeriesWriter(self.reader())
+
+    def reader(self) -> SeriesReader:
+        return SeriesReader(self.connection, 1)
+
+    def extend(self, values: Sequence[float], gap: int, stride: int, seconds: float) -> None:
+        last = self.points[-1] if self.points else Point(0, 1e9, 0.0)
+        step, count = last.step + gap, len(values)
+        if count == 0:
+            return
+        piece = Piece(step, stride, last.time + seconds, last.time + 2 * seconds, array("d", values))
+        for statement in self.writer.write(piece):
+            self.connection.execute(*statement)
+        self.points += [
+            Point(step + i * stride, last.time + seconds * (1 + i / max(count - 1, 1)), value)
+            for i, value in enumerate(values)
+        ]
+        if count == 1:
+            self.points[-1] = self.points[-1]._replace(time=last.time + seconds)
+
+    def commit(self) -> None:
+        for statement in self.writer.finish():
+            self.connection.execute(*statement)
+        self.connection.execute("COMMIT")
+        self.connection.execute("BEGIN")
+        self.committed = list(self.points)
+
+    def crash(self) -> None:
+        self.connection.execute("ROLLBACK")
+        self.points = list(self.committed)
+        self.reopen()
+
+    def drop_after(self, step: int) -> None:
+        self.commit()
+        series.drop_after(self.connection, 1, step)
+        self.connection.execute("COMMIT")
+        self.points = [point for point in self.points if point.step <= step]
+        self.committed = list(self.points)
+        self.seen.clear()
+        self.reopen()
+
+    def check(self, width: int, start: int, stop: int) -> None:
+        """Everything that can be read, against the list."""
+        self.commit()
+        reader = self.reader()
+        count = len(self.points)
+        assert reader.count == count
+        steps, times, values = reader.points(0, count)
+        assert steps.tolist() == [point.step for point in self.points]
+        assert list(map(repr, values)) == [repr(point.value) for point in self.points]
+        assert times.tolist() == pytest.approx([point.time for point in self.points], rel=0, abs=0.01)
+        start, stop = sorted((start * count // 1000, stop * count // 1000))
+        for low, high in ((0, count), (start, stop)):
+            check_buckets(self, reader.buckets(low, high, width).buckets(), low, high, width)
+
+
+def check_buckets(store: Store, buckets: list[Bucket], start: int, stop: int, width: int) -> None:
+    if stop <= start:
+        assert buckets == []
+        return
+    size = 1
+    while math.ceil(stop / size) - start // size > 2 * width:
+        size *= 2
+    low = start // size * size
+    assert len(buckets) == math.ceil((stop - low) / size) <= 2 * width
+    for position, bucket in enumerate(buckets):
+        points = store.points[low + position * size : low + (position + 1) * size]
+        check_bucket(bucket, points)
+        if len(points) == size:
+            key = (size, low + position * size)
+            assert repr(store.seen.setdefault(key, bucket)) == repr(bucket)
+
+
+def check_bucket(bucket: Bucket, points: list[Point]) -> None:
+    finite = [point.value for point in points if math.isfinite(point.value)]
+    assert (bucket.first, bucket.last) == (points[0].step, points[-1].step)
+    assert bucket.time == pytest.approx(points[-1].time, rel=0, abs=0.01)
+    assert (bucket.count, bucket.nonfinite) == (len(finite), len(points) - len(finite))
+    if not finite:
+        assert math.isnan(bucket.minimum) and math.isnan(bucket.maximum) and math.isnan(bucket.mean)
+        return
+    assert (bucket.minimum, bucket.maximum) == (min(finite), max(finite))
+    mean = math.fsum(value / len(finite) for value in finite)
+    assert bucket.mean == pytest.approx(mean, rel=1e-12, abs=1e-12 * max(map(abs, finite)) + 1e-320)
+    assert bucket.minimum <= bucket.mean <= bucket.maximum
+
+
+@st.composite
+def values(draw: st.DrawFn) -> list[float]:
+    """A block of up to some thousand points: a drawn pattern, repeated."""
+    pattern = draw(st.lists(NUMBERS, min_size=1, max_size=20))
+    count = draw(st.one_of(st.integers(0, 20), st.integers(1, 2500)))
+    return [pattern[i % len(pattern)] if i % 7 else float(i) for i in range(count)]
+
+
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("extend"), values(), st.integers(1, 3), st.sampled_from([1, 1, 1, 2, 5]), st.floats(0, 100)),
+        st.tuples(st.just("extend"), values(), st.just(1), st.just(1), st.floats(0, 1)),
+        st.tuples(
+            st.just("extend"), st.lists(NUMBERS, min_size=1, max_size=1), st.integers(0, 2), st.just(1), st.just(1.0)
+        ),
+        st.tuples(st.just("commit")),
+        st.tuples(st.just("crash")),
+        st.tuples(st.just("drop_after"), st.integers(0, 1000)),
+        st.tuples(st.just("check"), st.integers(1, 200), st.integers(0, 1000), st.integers(0, 1000)),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(OPERATIONS)
+def test_what_is_read_is_what_the_points_say(operations: list[tuple[object, ...]]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        store = Store(schema.create(Path(place)))
+        try:
+            for name, *arguments in operations:
+                if name == "drop_after":
+                    last = store.points[-1].step if store.points else 0
+                    store.drop_after(arguments[0] * last // 1000)  # type: ignore[operator]  # an integer
+                else:
+                    getattr(store, str(name))(*arguments)
+            for width in (1, 7, 50, 1000):
+                store.check(width, 100, 900)
+        finally:
+            store.connection.close()
+
+
+def test_a_long_series_is_read_in_bounded_work(tmp_path: Path) -> None:
+    store = Store(schema.create(tmp_path))
+    for _ in range(150):
+        store.extend([math.sin(i) for i in range(2000)], 1, 1, 1.0)
+    store.check(1000, 0, 1000)
+    rows: list[str] = []
+    store.connection.set_trace_callback(rows.append)
+    buckets = store.reader().buckets(0, len(store.points), 1000)
+    store.connection.set_trace_callback(None)
+    assert 1000 < len(buckets) <= 2000
+    assert len(rows) < 20  # statements; each reads the rows of one level
+    (stored,) = store.connection.execute("SELECT count(*) FROM rollup WHERE level = 1").fetchone()
+    assert stored == store.reader().closed // (rollups.size(1) * series.ROW)
+    store.connection.close()
+
+
+def test_steps_are_found_where_they_lie(tmp_path: Path) -> None:
+    store = Store(schema.create(tmp_path))
+    store.extend([0.0] * 1000, 1, 3, 1.0)
+    for _ in range(300):
+        store.extend([1.0], 0, 1, 0.0)  # many points at one step
+    store.extend([2.0] * 10, 1, 1, 1.0)
+    store.commit()
+    reader = store.reader()
+    steps = [point.step for point in store.points]
+    for step in (0, 1, 2, 4, 2998, 2999, 3007, 3008, 5000):
+        assert reader.ordinal_of(step) == sum(s < step for s in steps)
+        assert reader.ordinal_of(step, after=True) == sum(s <= step for s in steps)
+    store.connection.close()
+
+
+def test_small_blocks_fill_large_rows(tmp_path: Path) -> None:
+    store = Store(schema.create(tmp_path))
+    for _ in range(2000):
+        store.extend([1.0, 2.0], 1, 1, 0.2)
+        store.commit()
+    (rows,) = store.connection.execute("SELECT count(*) FROM chunk").fetchone()
+    assert rows <= len(store.points) / 250
+    store.connection.close()
