@@ -238,8 +238,8 @@ class NewScreen(LiveScreen[None]):
             return form.experiment()
         except SpecError as error:
             if field := form.first_wrong:
-                self._view.go_to(field.path)
-                self.notify(f"{field.path}: {form.wrong[field.path]}", severity="error", markup=False)
+                self._view.go_to(field.path)  # where it says what would be right
+                self.app.bell()
             else:
                 self.notify(str(error), severity="error", markup=False)
             return None
@@ -321,12 +321,14 @@ class NewScreen(LiveScreen[None]):
         before, self._asked = self._asked, wanted
         if form.wrong.keys() & {field.path for field in form.fields if field.path.startswith(("data.", "model."))}:
             reason = form.wrong.get("model.architecture", "")
-            self._pane.take(replace(self._pane.preview, summary=None, summary_problem=reason, waiting=False))
+            self._pane.take(replace(self._pane.preview, summary=None, summary_problem=reason, waiting=""))
             if any(path.startswith("data.") for path in form.wrong) or document.get("data") is None:
                 return
         new_data = before is None or before[0] != wanted[0] or self._pane.preview.samples is None
         self._asking = True
-        self._pane.take(replace(self._pane.preview, waiting=True))
+        spare = workbench(self).spare
+        waiting = "working it out …" if spare is not None and spare.ready else "the worker warms up …"
+        self._pane.take(replace(self._pane.preview, waiting=waiting))
         self.run_worker(
             lambda: self._ask_in_thread(document, bool(form.wrong), new_data),
             thread=True,
@@ -367,5 +369,5 @@ class NewScreen(LiveScreen[None]):
     def _answered(self, preview: Preview) -> None:
         now = self._pane.preview
         self._asking = False
-        self._pane.take(replace(preview, shape=now.shape, epochs=now.epochs, waiting=False))
+        self._pane.take(replace(preview, shape=now.shape, epochs=now.epochs, waiting=""))
         self._ask()

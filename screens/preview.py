@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from tdl_tui.worker.answers import LayerAnswer, SamplesAnswer, SummaryAnswer
 
 @dataclass(frozen=True)
 class Preview:
-    """What is known now. `waiting` while newer answers are under way; the problems say why there is no answer."""
+    """What is known now. `waiting` says what newer answers wait for; the problems say why there are none."""
 
     shape: DataShape | None = None
     epochs: int = 0
@@ -26,7 +27,7 @@ class Preview:
     samples: SamplesAnswer | None = None
     summary_problem: str = ""
     samples_problem: str = ""
-    waiting: bool = False
+    waiting: str = ""
 
 
 def draw_preview(preview: Preview, width: int, height: int, colors: Palette) -> list[Strip]:
@@ -96,7 +97,7 @@ def _flow(said: Sequence[tuple[str, str]], width: int, colors: Palette) -> list[
 
 def _samples(preview: Preview, width: int, height: int, colors: Palette) -> list[Strip]:
     if preview.samples_problem and height:
-        return [line([(fit(preview.samples_problem, width), ink(colors.caution))], width)]
+        return _problem(preview.samples_problem, width, colors)[:height]
     if preview.samples is None or height < 3 or not preview.samples.samples:
         return []
     answer = preview.samples
@@ -107,6 +108,10 @@ def _samples(preview: Preview, width: int, height: int, colors: Palette) -> list
             return _traces(answer, width, height, colors)
         case _:
             return _rows(answer, preview.shape, width, height, colors)
+
+
+def _problem(text: str, width: int, colors: Palette) -> list[Strip]:
+    return [line([(part, ink(colors.caution))], width) for part in textwrap.wrap(text, width)]
 
 
 def label_of(probe: Probe, classes: Sequence[str]) -> str:
@@ -224,11 +229,10 @@ def _cells(layer: LayerAnswer) -> tuple[str, ...]:
 
 def _network(preview: Preview, width: int, colors: Palette) -> list[Strip]:
     """The table of layers with its sums; a column goes when it does not fit."""
-    under_way = "working it out …" if preview.waiting else ""
-    top = _heading("Network", under_way, width, colors)
+    top = _heading("Network", preview.waiting, width, colors)
     summary = preview.summary
     if preview.summary_problem:
-        return [top, line([(fit(preview.summary_problem, width), ink(colors.caution))], width)]
+        return [top, *_problem(preview.summary_problem, width, colors)]
     if summary is None:
         return [top]
     rows = [_cells(layer) for layer in summary.layers]

@@ -428,12 +428,13 @@ class RunsScreen(LiveScreen[None]):
         self.notify(f"{name}: is back", markup=False)
         self._read()
 
-    def purge(self) -> None:
-        """Removes for good what was deleted; called at the end."""
-        from tdl_tui.runs.home import purge
+    def on_unmount(self) -> None:
+        """Removes for good what was deleted: nothing can bring it back now."""
+        if self._deleted:
+            from tdl_tui.runs.home import purge
 
-        while self._deleted:
-            purge(self._deleted.pop()[1])
+            while self._deleted:
+                purge(self._deleted.pop()[1])
 
     def _folder(self, run: Summary) -> Path:
         return workbench(self).home / "runs" / run.id
