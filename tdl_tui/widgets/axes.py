@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Scale = Literal["steps", "epochs", "time"]
+HUGE = 1e300  # what is more has no room for a round end above it
+TINY = 1e-200  # what is less has no orders of magnitude below it that could be told apart
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _ENDS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
@@ -58,8 +60,9 @@ def covering(
         return _decades(low, high)
     if low >= 0 and low <= 0.6 * high:
         low = 0.0
-    if low == high:
-        pad = abs(high) * 0.1 or 0.5
+    if high - low <= 1e-9 * max(abs(low), abs(high), TINY):
+        pad = max(abs(low), abs(high)) * 0.1
+        pad = pad if pad > TINY else 0.5
         low, high = low - pad, high + pad
     step = _step((high - low) / 8)
     low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
@@ -101,8 +104,18 @@ def ticks(span: Span, most: int) -> list[tuple[float, str]]:
         step = _step(step * 1.01)
     first = math.ceil(span.low / step - 1e-9)
     last = math.floor(span.high / step + 1e-9)
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9) + (1 if f"{step:.1e}"[2] == "5" and step < 10 else 0))
-    return [(n * step, f"{n * step + 0.0:.{decimals}f}") for n in range(first, last + 1)][:most]
+    values = [n * step for n in range(first, last + 1)][:most]
+    return list(zip(values, _labels(values, step, max(abs(span.low), abs(span.high))), strict=True))
+
+
+def _labels(values: list[float], step: float, largest: float) -> list[str]:
+    """The values with as many digits as tell them apart; as powers of ten where plain figures would be long."""
+    if step >= 1e-4 and largest < 1e5:
+        decimals = next(d for d in range(6) if abs(step * 10**d - round(step * 10**d)) < 1e-6)
+        return [f"{value + 0.0:.{decimals}f}" for value in values]
+    digits = max(0, math.ceil(math.log10(largest / step) - 1e-9)) + (1 if f"{step:.1e}"[2] == "5" else 0)
+    parts = [f"{value + 0.0:.{digits}e}".partition("e") for value in values]
+    return ["0" if value == 0 else f"{m}e{int(power)}" for value, (m, _, power) in zip(values, parts, strict=True)]
 
 
 def _power(value: float) -> str:

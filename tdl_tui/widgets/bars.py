@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.style import Style
 from textual.strip import Strip
 
-from .axes import round_up
+from .axes import HUGE, TINY, round_up
 from .lines import PLAIN, Piece, fit, ink, line
 from .numbers import real
 from .palette import Palette
@@ -81,7 +81,7 @@ def draw_classes(bars: ClassBars, logits: bool, width: int, height: int, palette
     each = (width - 2 * (columns - 1)) // columns
     label = min(max((cell_len(bars.name(c)) for c in range(classes)), default=1), max(3, each // 3))
     values = list(bars.logits) if logits else softmax(bars.logits)
-    reach = round_up(max((abs(v) for v in values if math.isfinite(v)), default=1.0) or 1.0) if logits else 1.0
+    reach = round_up(max((abs(v) for v in values if TINY < abs(v) < HUGE), default=1.0)) if logits else 1.0
     per_column = -(-len(rows) // columns)
     out: list[Strip] = []
     for row in range(min(per_column, height)):
@@ -123,7 +123,7 @@ def _class_row(
 def _diverging(value: float, reach: float, width: int, fill: Style, palette: Palette) -> list[Piece]:
     left = (width - 1) // 2
     right = width - left - 1
-    share = value / reach if math.isfinite(value) else 0.0
+    share = min(1.0, max(-1.0, value / reach)) if math.isfinite(value) else 0.0
     negative = round(max(0.0, -share) * left)
     return [
         (" " * (left - negative) + "█" * negative, fill),
@@ -144,7 +144,7 @@ def draw_predictions(
     predictions: Sequence[Prediction], chosen: int, width: int, height: int, palette: Palette
 ) -> list[Strip]:
     """A row a probe: target and prediction as marks on one common scale, then as figures with their difference."""
-    finite = [v for p in predictions for v in (p.target, p.predicted) if math.isfinite(v)]
+    finite = [v for p in predictions for v in (p.target, p.predicted) if abs(v) < HUGE]
     if not finite or not predictions:
         return [line([("no prediction yet", ink(palette.muted))], width)]
     low, high = _round_ends(min(finite), max(finite))
@@ -182,14 +182,14 @@ def draw_predictions(
 
 
 def _round_ends(low: float, high: float) -> tuple[float, float]:
-    if low >= 0:
-        return 0.0, round_up(high) if high > 0 else 1.0
-    return -round_up(-low), round_up(high) if high > 0 else 0.0
+    top = round_up(high) if high > TINY else 0.0
+    bottom = -round_up(-low) if low < -TINY else 0.0
+    return (bottom, top) if bottom < top else (0.0, 1.0)
 
 
 def _track(p: Prediction, low: float, high: float, width: int, palette: Palette) -> list[Piece]:
     def cell(value: float) -> int:
-        return min(width - 1, max(0, round((value - low) / (high - low) * (width - 1))))
+        return round(min(1.0, max(0.0, (value - low) / (high - low))) * (width - 1))
 
     signs = {cell(p.target): (TARGET, ink(palette.target))}
     if math.isfinite(p.predicted):

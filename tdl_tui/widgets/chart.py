@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from tdl_tui.runs.records import Bucket
 
-from .axes import Scale, Span, covering, ticks, x_ticks
+from .axes import HUGE, TINY, Scale, Span, covering, ticks, x_ticks
 from .lines import PLAIN, Piece, fit, heading, ink, line
 from .numbers import real
 from .palette import Palette
@@ -84,7 +84,7 @@ def y_span(
     curves: Sequence[Curve], log: bool, before: Span | None = None, bounds: tuple[float, float] | None = None
 ) -> Span:
     """The vertical axis for the curves; with `log`, values at or below 0 do not count."""
-    values = [y for curve in curves for y in curve.y if math.isfinite(y) and (y > 0 or not log)]
+    values = [y for curve in curves for y in curve.y if abs(y) < HUGE and (y > TINY or not log)]
     if not values:
         return before if before and before.log == log else Span(0.1 if log else 0.0, 1.0, log)
     return covering(min(values), max(values), log=log, before=before, bounds=None if log else bounds)
@@ -167,6 +167,8 @@ def draw_chart(
     marks = {_row(y.place(value), rows): label for value, label in ticks(y, max(2, rows // 3 + 1))}
     gutter = max(6, max((len(label) for label in marks.values()), default=0) + 1)
     columns = width - gutter - 1
+    if columns < 4:
+        return strips
     grid = _overlay(curves, x, y, columns, rows)
     for row in range(rows):
         label = marks.get(row)

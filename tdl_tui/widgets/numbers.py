@@ -9,19 +9,14 @@ _BYTES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
 def real(value: float, digits: int = 3) -> str:
-    """A measured value with `digits` significant digits: "0.0123", "1.23", "123", "1.23e-05", "nan", "inf"."""
+    """A measured value with `digits` significant digits: "0.0123", "1.23", "123", "1.23e-5", "nan", "inf"."""
     if not math.isfinite(value):
         return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
     if value == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(value)))
-    rounded = round(value, digits - 1 - exponent)
-    if rounded:
-        exponent = math.floor(math.log10(abs(rounded)))
-    if -4 < exponent < 5:
-        return f"{rounded:.{max(0, digits - 1 - exponent)}f}"
     mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
-    return f"{mantissa}e{int(power)}"
+    exponent = int(power)
+    return f"{value:.{max(0, digits - 1 - exponent)}f}" if -4 < exponent < 5 else f"{mantissa}e{exponent}"
 
 
 def scientific(value: float) -> str:

@@ -44,7 +44,7 @@ def _ends(heights: Sequence[float], log: bool) -> tuple[float, float]:
     if log:
         low, high = math.floor(low * 2) / 2, math.ceil(high * 2) / 2
         return low, max(high, low + 1)
-    return (low, high) if high > low else (low - 1, low + 1)
+    return (low, high) if high > low else (low - max(1.0, abs(low)), low + max(1.0, abs(low)))
 
 
 def _cell(height: float | None, low: float, high: float) -> str:
@@ -54,4 +54,4 @@ def _cell(height: float | None, low: float, high: float) -> str:
         return LEVELS[0]
     if not math.isfinite(height):
         return "×"
-    return LEVELS[min(7, max(0, int((height - low) / (high - low) * 8)))]
+    return LEVELS[min(7, max(0, int((height / 8 - low / 8) / (high / 8 - low / 8) * 8)))]
