@@ -7,8 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from tdl_tui.runs import commands, lock
 from tdl_tui.runs import home as runs_home
-from tdl_tui.runs import lock
 from tdl_tui.runs.home import HomeError
 from tdl_tui.spec import Experiment
 
@@ -34,7 +34,7 @@ def launch(experiment: Experiment, home: Path, spare: Spare | None = None) -> La
     home folder is then as it was.
     """
     check_device(experiment.training.device)
-    check_data(experiment, home)
+    check_data(experiment)
     try:
         run = runs_home.create(home, experiment.document(), title=experiment.title)
     except HomeError as error:
@@ -57,6 +57,8 @@ def resume(folder: Path, spare: Spare | None = None) -> Launched:
         raise LaunchError(f"{folder.name} has a worker already") from None
     except OSError as error:
         raise LaunchError(f"{folder.name} cannot be resumed: {error.strerror} ({folder})") from None
+    for command in commands.pending(folder):
+        commands.take(command)  # what the worker before did not live to hear is not meant for this one
     return Launched(folder, _put_to_work(folder, lock_fd, spare))
 
 

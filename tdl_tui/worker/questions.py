@@ -58,7 +58,7 @@ def samples(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> d
 def check(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
     """Nothing, where a launch would be accepted; raises what it would refuse."""
     check_device(experiment.training.device)
-    check_data(experiment, home)
+    check_data(experiment)
     summary(experiment, home, request)
     return {}
 

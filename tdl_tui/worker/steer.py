@@ -98,7 +98,10 @@ def _command(summary: Summary, folder: Path, verb: str, timeout: float, **argume
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         try:
-            return commands.wait_acknowledged(folder, command, min(1.0, timeout)).text
+            event = commands.wait_acknowledged(folder, command, min(1.0, timeout))
+            if event.data.get("refused"):
+                raise SteerError(event.text)
+            return event.text
         except TimeoutError:
             if not lock.held(folder):
                 ended = _summary(folder)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from pathlib import Path
 
 from tdl_tui.runs import commands
-from tdl_tui.runs.commands import Command
 from tdl_tui.training.control import CommandQueue
 
 POLL_SECONDS = 0.025
@@ -43,10 +41,10 @@ class CommandWatcher:
         while not self._closed.wait(POLL_SECONDS):
             if self._terminated:
                 self._terminated = False
-                self.control.put(Command("SIGTERM", "stop", time.time()))
+                commands.send(self._folder, "stop")
             if _has_commands(folder):
                 for command in commands.pending(self._folder):
-                    commands.take(self._folder, command)
+                    commands.take(command)
                     self.control.put(command)
 
 
