@@ -39,7 +39,7 @@ class LineEditor:
     @property
     def _word_before(self) -> int:
         """Where the word before the cursor begins."""
-        return len(self.text[: self.cursor].rstrip().rpartition(" ")[0])
+        return self.text[: self.cursor].rstrip().rfind(" ") + 1
 
     @property
     def _word_after(self) -> int:
@@ -60,6 +60,7 @@ _PLACES: dict[str, Callable[[LineEditor], int]] = {
 # what a key cuts out: start and stop
 _CUTS: dict[str, Callable[[LineEditor], tuple[int, int]]] = {
     "backspace": lambda e: (max(0, e.cursor - 1), e.cursor),
+    "ctrl+h": lambda e: (max(0, e.cursor - 1), e.cursor),
     "delete": lambda e: (e.cursor, e.cursor + 1),
     "ctrl+u": lambda e: (0, e.cursor),
     "ctrl+k": lambda e: (e.cursor, len(e.text)),
