@@ -23,6 +23,8 @@ from .control import Control
 from .loop import Replay, Trainer
 from .threads import Threads
 
+OUT_OF_MEMORY = "out of memory: a smaller data.batch_size, a smaller model or training.precision=bf16 would help"
+
 
 def run_training(folder: Path, control: Control) -> State:
     """Trains the run in `folder` to its end, from its last checkpoint where it has one, and says how it ended.

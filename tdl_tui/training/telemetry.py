@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from math import inf, isnan, nan, sqrt
+from math import ceil, inf, isnan, nan, sqrt
 from statistics import median
 
 import torch
@@ -77,7 +77,7 @@ class Telemetry:
         self._cost = 0.0
         self._due = 0.0
         self._last = 0
-        self._thinned = total_steps // SAMPLES
+        self._thinned = ceil(total_steps / SAMPLES)
         self._before: list[Tensor] = []
         self._gradients: list[Tensor] = []
         self._none = torch.full((), nan, device=device)
@@ -176,9 +176,7 @@ class Telemetry:
 
     def plan(self, step: int) -> None:
         """Decides, after `step`, whether it is time for another sample. Call it a few times a second."""
-        if self.next_step > step and self.next_step != self._total_steps:
-            return
-        if self._budget > 0 and time.perf_counter() >= self._due and step >= self._last + self._thinned:
+        if self._budget > 0 and step + 1 >= self._last + self._thinned and time.perf_counter() >= self._due:
             self.next_step = step + 1
 
 

@@ -1,0 +1,367 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from toy_training import (
+    CPU,
+    TOY,
+    Asked,
+    AtSteps,
+    Recording,
+    merged,
+    prepared_for,
+    run_toy,
+    same,
+    toy,
+    trainer_for,
+    weights,
+)
+
+from tdl_tui.models.build import build
+from tdl_tui.runs.records import State
+from tdl_tui.spec import experiment
+from tdl_tui.training import checkpoints
+from tdl_tui.training.loop import NotFinite, Replay
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "sgd with momentum": {"optimizer": {"name": "sgd", "lr": 0.05, "options": {"momentum": 0.9}}},
+    "adam, dropout, batch norm": {"model": {"options": {"dropout": 0.3, "norm": "batch"}}},
+    "adamw, cosine, warm-up, clipping": {
+        "optimizer": {"name": "adamw", "weight_decay": 0.1},
+        "schedule": {"name": "cosine", "warmup_steps": 4},
+        "training": {"gradient_clip_norm": 0.5},
+    },
+    "regression": {"data": {"dataset": "diabetes"}},
+    "bf16": {"training": {"precision": "bf16"}},
+    "convolutions": {
+        "data": {"dataset": "digits", "options": {"image_size": 28}, "batch_size": 128, "split": [0.2, 0.1, 0.7]},
+        "model": {"architecture": "lenet5", "options": {}},
+    },
+    "lstm": {
+        "data": {"dataset": "digits", "batch_size": 128, "split": [0.3, 0.1, 0.6]},
+        "model": {"architecture": "lstm", "options": {"hidden_size": 8}},
+    },
+}
+
+
+def variant(name: str, **changes: Any) -> Any:
+    chosen = VARIANTS[name]
+    if chosen.get("model", {}).get("architecture"):
+        return experiment(merged({"training": TOY["training"]}, merged(chosen, changes)))
+    return toy(**merged(chosen, changes))
+
+
+def by_hand(chosen: Any, home: Path) -> list[float]:
+    """The losses of a plain loop over the same batches."""
+    from torch.nn.functional import cross_entropy
+
+    torch.manual_seed(chosen.seed)
+    model = build(chosen.model.architecture, chosen.shape, chosen.model.options)
+    optimizer = torch.optim.Adam(model.parameters(), lr=chosen.optimizer.lr, fused=True)
+    batches = prepared_for(chosen, home).batches
+    losses = []
+    for epoch in range(chosen.training.epochs):
+        for inputs, targets in batches.epoch(epoch):
+            optimizer.zero_grad()
+            loss = cross_entropy(model(inputs), targets)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            optimizer.step()
+            losses.append(loss.item())
+    return losses
+
+
+def test_the_losses_are_those_of_a_plain_loop(tmp_path: Path) -> None:
+    chosen = toy()
+    recording, _, result = run_toy(chosen, tmp_path)
+    assert recording.values("train/loss") == by_hand(chosen, tmp_path)
+    assert [step for step, _ in recording.series["train/loss"]] == list(range(1, result.step + 1))
+    assert result.state is State.FINISHED
+    assert recording.states == [State.RUNNING, State.FINISHED]
+
+
+def test_it_learns_and_tests_with_the_best_weights(tmp_path: Path) -> None:
+    chosen = toy(training={"epochs": 15})
+    recording, trainer, result = run_toy(chosen, tmp_path)
+    assert result.test is not None and result.test["accuracy"] > 0.9
+    assert result.best is not None
+    validations = recording.series["val/loss"]
+    assert (result.best.step, result.best.value) == min(validations, key=lambda point: point[1])
+    assert recording.facts["test"] == result.test
+    assert recording.facts["progress"].epoch == 15
+    assert trainer.best_weights is not None and same(weights(trainer), trainer.best_weights)
+
+
+def test_every_series_is_there(tmp_path: Path) -> None:
+    recording, _, _ = run_toy(toy(), tmp_path)
+    classes = {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "grad/norm", "telemetry/spacing"}
+    assert classes <= set(recording.series)
+    recording, _, _ = run_toy(variant("regression"), tmp_path)
+    assert {"train/loss", "train/r2", "val/loss", "val/r2"} <= set(recording.series)
+    assert recording.facts["test"].keys() == {"loss", "r2", "rmse"}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_telemetry_changes_nothing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tdl_tui.training.telemetry.SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr("tdl_tui.training.blocks.SECONDS", 0.0)
+    blind, without, _ = run_toy(variant(name, telemetry={"budget": 0, "probes": 0}), tmp_path)
+    seeing, with_all, _ = run_toy(variant(name, telemetry={"budget": 1, "probes": 16}), tmp_path)
+    assert len(seeing.layer_samples) > 3
+    assert not blind.layer_samples
+    assert blind.series["train/loss"] == seeing.series["train/loss"]
+    assert blind.series["val/loss"] == seeing.series["val/loss"]
+    assert same(weights(without), weights(with_all))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_stopped_and_resumed_is_as_if_it_had_never_stopped(name: str, tmp_path: Path) -> None:
+    chosen = variant(name)
+    whole, trained, result = run_toy(chosen, tmp_path)
+    middle = trained.batches.steps_per_epoch + 2
+    folder = tmp_path / "checkpoints"
+    first = Recording()
+    stopped = trainer_for(chosen, tmp_path, first, AtSteps({middle: [Asked("stop")]}), folder=folder).train()
+    assert (stopped.state, stopped.step) == (State.STOPPED, middle)
+    torch.manual_seed(999)  # whatever another process has done
+    content = checkpoints.load(folder / "last.pt")
+    second, resumed, again = run_toy(chosen, tmp_path, content=content, folder=folder)
+    assert again.test == result.test
+    assert again.best == result.best
+    for series in ("train/loss", "val/loss"):
+        assert first.series[series] + second.series[series] == whole.series[series]
+    assert same(weights(resumed), weights(trained))
+    if "train/r2" in whole.series:
+        found = first.values("train/r2") + second.values("train/r2")
+        assert found == pytest.approx(whole.values("train/r2"), rel=1e-5)  # sums are made in other blocks
+
+
+def test_a_checkpoint_changes_nothing(tmp_path: Path) -> None:
+    chosen = variant("adam, dropout, batch norm")
+    plain, _, _ = run_toy(chosen, tmp_path)
+    plan = AtSteps({3: [Asked("checkpoint")], 7: [Asked("checkpoint")]})
+    kept, _, _ = run_toy(chosen, tmp_path, control=plan, folder=tmp_path / "c")
+    assert kept.series["train/loss"] == plain.series["train/loss"]
+    assert {path.name for path in (tmp_path / "c").iterdir()} == {"last.pt", "best.pt", "step-3.pt", "step-7.pt"}
+
+
+def test_points_are_durable_before_the_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = Recording()
+    seen: list[tuple[int, int]] = []
+
+    def save(path: Path, content: dict[str, Any]) -> None:
+        if path.name == "last.pt":
+            seen.append((content["position"]["step"], recording.flushed["train/loss"]))
+
+    monkeypatch.setattr(checkpoints, "save", save)
+    trainer_for(toy(), tmp_path, recording, AtSteps({5: [Asked("checkpoint")]}), folder=tmp_path / "c").train()
+    assert seen[0] == (5, 5)
+    assert len(seen) == 2
+    assert seen[1][0] == seen[1][1]
+
+
+def test_a_new_learning_rate_holds_from_the_next_step_on(tmp_path: Path) -> None:
+    plan = AtSteps({4: [Asked("set", {"optimizer.lr": 0.5}, "c1")]})
+    recording, _, result = run_toy(toy(), tmp_path, control=plan)
+    rates = _rates(recording, result.step)
+    assert rates[3] == 1e-3
+    assert set(rates[4:]) == {0.5}
+    answer = next(event for event in recording.events if event.kind == "command")
+    assert answer.data == {"command": "c1", "verb": "set", "optimizer.lr": 0.5}
+    assert answer.step == 4
+
+
+def _rates(recording: Recording, steps: int) -> list[float]:
+    """The rate at every step: a point holds until the next."""
+    known = dict(recording.series["lr"])
+    rates = [math.nan]
+    for step in range(1, steps + 1):
+        rates.append(known.get(step, rates[-1]))
+    return rates[1:]
+
+
+def test_a_scheduled_rate_is_recorded_at_every_step(tmp_path: Path) -> None:
+    chosen = toy(schedule={"name": "cosine", "warmup_steps": 4})
+    recording, trainer, result = run_toy(chosen, tmp_path)
+    expected = [(step, 1e-3 * trainer.schedule(step)) for step in range(1, result.step + 1)]
+    assert recording.series["lr"] == expected
+
+
+def test_what_was_set_after_the_checkpoint_is_set_again_at_its_step(tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    rate = Asked("set", {"optimizer.lr": 0.02})
+    whole, trained, _ = run_toy(toy(), tmp_path, control=AtSteps({5: [Asked("checkpoint")], 8: [rate]}), folder=folder)
+    content = checkpoints.load(folder / "step-5.pt")
+    again, resumed, _ = run_toy(toy(), tmp_path, content=content, replay=Replay(rates={8: 0.02}))
+    assert again.series["train/loss"] == whole.series["train/loss"][5:]
+    assert same(weights(resumed), weights(trained))
+
+
+def test_what_was_set_at_the_checkpoints_own_step(tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    both = [Asked("checkpoint"), Asked("set", {"optimizer.lr": 0.02})]
+    whole, _, _ = run_toy(toy(), tmp_path, control=AtSteps({5: both}), folder=folder)
+    content = checkpoints.load(folder / "step-5.pt")
+    again, _, _ = run_toy(toy(), tmp_path, content=content, replay=Replay(rates={5: 0.02}))
+    assert again.series["train/loss"] == whole.series["train/loss"][5:]
+
+
+def test_a_pause_waits_for_the_resume(tmp_path: Path) -> None:
+    plan = AtSteps({4: [Asked("pause", id="p"), Asked("checkpoint", id="k"), Asked("resume", id="r")]})
+    plain, _, _ = run_toy(toy(), tmp_path)
+    recording, _, result = run_toy(toy(), tmp_path, control=plan)
+    assert plan.waits == 1
+    assert recording.states == [State.RUNNING, State.PAUSED, State.RUNNING, State.FINISHED]
+    assert [e.data["command"] for e in recording.events if e.kind == "command"] == ["p", "k", "r"]
+    assert recording.series["train/loss"] == plain.series["train/loss"]
+    assert result.state is State.FINISHED
+
+
+def test_a_paused_run_can_be_stopped(tmp_path: Path) -> None:
+    plan = AtSteps({4: [Asked("pause"), Asked("stop")]})
+    recording, _, result = run_toy(toy(), tmp_path, control=plan, folder=tmp_path / "c")
+    assert result.state is State.STOPPED
+    assert recording.states == [State.RUNNING, State.PAUSED, State.STOPPED]
+    assert checkpoints.load(tmp_path / "c" / "last.pt")["position"]["step"] == 4
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Asked("dance"),
+        Asked("set", {"optimizer.lr": -1}),
+        Asked("set", {"optimizer.lr": "fast"}),
+        Asked("set", {"optimizer.lr": math.inf}),
+        Asked("set", {"optimizer.lr": True}),
+        Asked("set", {"data.batch_size": 3}),
+        Asked("set"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_done_is_refused_and_training_goes_on(command: Asked, tmp_path: Path) -> None:
+    plain, _, _ = run_toy(toy(), tmp_path)
+    recording, _, _ = run_toy(toy(), tmp_path, control=AtSteps({4: [command]}))
+    answer = next(event for event in recording.events if event.kind == "command")
+    assert answer.text.startswith("refused: ")
+    assert answer.data == {"command": "asked", "verb": command.verb, "refused": True}
+    assert recording.series["train/loss"] == plain.series["train/loss"]
+
+
+def test_a_stop_during_validation_is_made_good_on_resume(tmp_path: Path) -> None:
+    whole, _, result = run_toy(toy(), tmp_path)
+    recording = Recording()
+    control = AtSteps({})
+    trainer = trainer_for(toy(), tmp_path, recording, control, folder=tmp_path / "c")
+    epoch = trainer.batches.steps_per_epoch
+
+    def evaluate(part: str) -> dict[str, float]:
+        control.plan[epoch] = [Asked("stop")]
+        return type(trainer)._evaluate(trainer, part)
+
+    trainer._evaluate = evaluate  # type: ignore[method-assign]  # the moment to stop
+    assert trainer.train().state is State.STOPPED
+    assert "val/loss" not in recording.series
+    content = checkpoints.load(tmp_path / "c" / "last.pt")
+    again, _, resumed = run_toy(toy(), tmp_path, content=content)
+    assert again.series["val/loss"] == whole.series["val/loss"]
+    assert resumed.test == result.test
+
+
+def test_patience_ends_the_training_and_the_best_weights_come_back(tmp_path: Path) -> None:
+    chosen = toy(
+        optimizer={"name": "sgd", "lr": 5.0},
+        training={"epochs": 200, "early_stopping": {"monitor": "val/accuracy", "patience": 3}},
+    )
+    recording, trainer, result = run_toy(chosen, tmp_path)
+    accuracies = recording.values("val/accuracy")
+    assert result.epochs < 200
+    assert len(accuracies) == result.epochs
+    assert max(accuracies[:-3]) == max(accuracies)
+    assert accuracies.index(max(accuracies)) == len(accuracies) - 4
+    assert "has not improved for 3 validations" in recording.texts("early_stopping")[0]
+    assert trainer.best_weights is not None and same(weights(trainer), trainer.best_weights)
+
+
+def test_without_restoring_the_last_weights_are_tested(tmp_path: Path) -> None:
+    chosen = toy(training={"early_stopping": {"restore_best": False}}, optimizer={"lr": 0.5})
+    _, trainer, result = run_toy(chosen, tmp_path)
+    assert result.best is not None
+    trainer.model.load_state_dict({k: v.clone() for k, v in weights(trainer).items()})
+    assert trainer._evaluate("test") == pytest.approx(result.test)
+
+
+def test_without_held_out_parts_it_trains_all_the_same(tmp_path: Path) -> None:
+    recording, _, result = run_toy(toy(data={"split": [1, 0, 0]}), tmp_path)
+    assert result.state is State.FINISHED
+    assert (result.best, result.test) == (None, None)
+    assert "val/loss" not in recording.series
+    assert not recording.probe_samples
+
+
+class Breaks(nn.Module):
+    """A model whose outputs are not finite from the given training step on."""
+
+    def __init__(self, shape: Any, step: int) -> None:
+        super().__init__()
+        self.good = nn.Linear(shape.input[0], shape.outputs)
+        self.bad = nn.Linear(shape.outputs, shape.outputs)
+        self.step = step
+        self.steps = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.bad(self.good(x).detach())
+        if self.training:
+            self.steps += 1
+            if self.steps >= self.step:
+                outputs = outputs * math.nan
+        return outputs
+
+
+@pytest.mark.parametrize("step", [1, 5, 9])
+def test_a_loss_that_is_not_finite_ends_the_run_and_names_step_and_layers(step: int, tmp_path: Path) -> None:
+    chosen = toy()
+    recording = Recording()
+    trainer = trainer_for(chosen, tmp_path, recording, model=Breaks(chosen.shape, step), folder=tmp_path / "c")
+    with pytest.raises(NotFinite, match=rf"not finite from step {step} on; not finite at step \d+: bad$"):
+        trainer.train()
+    assert math.isnan(dict(recording.series["train/loss"])[step])
+    assert not (tmp_path / "c" / "last.pt").exists()  # no checkpoint of what is broken
+
+
+def test_it_goes_on_when_told_to(tmp_path: Path) -> None:
+    chosen = toy(training={"stop_on_nonfinite": False})
+    recording, _, result = run_toy(chosen, tmp_path, model=Breaks(chosen.shape, 5))
+    assert result.state is State.FINISHED
+    assert len(recording.texts("warning")) == 1
+
+
+def test_a_recorder_that_cannot_write_ends_the_training(tmp_path: Path) -> None:
+    recording = Recording(error=OSError("no space left"))
+    with pytest.raises(OSError, match="no space"):
+        trainer_for(toy(), tmp_path, recording).train()
+
+
+def test_clipping_records_the_norm_of_every_step(tmp_path: Path) -> None:
+    chosen = toy(training={"gradient_clip_norm": 1e-3})
+    recording, _, result = run_toy(chosen, tmp_path)
+    assert [step for step, _ in recording.series["grad/norm"]] == list(range(1, result.step + 1))
+    free, _, _ = run_toy(toy(), tmp_path)
+    assert recording.values("grad/norm")[0] == pytest.approx(free.values("grad/norm")[0], rel=1e-5)
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_others(tmp_path: Path) -> None:
+    first, _, _ = run_toy(toy(), tmp_path)
+    torch.rand(17)
+    second, _, _ = run_toy(toy(), tmp_path)
+    other, _, _ = run_toy(toy(seed=1), tmp_path)
+    assert first.series["train/loss"] == second.series["train/loss"]
+    assert first.series["train/loss"] != other.series["train/loss"]
+
+
+def test_weights_stay_where_they_are(tmp_path: Path) -> None:
+    _, trainer, _ = run_toy(toy(), tmp_path)
+    assert all(p.device == CPU for p in trainer.model.parameters())

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import threading
+from array import array
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toy_training import Asked, new_run, toy
+
+from tdl_tui.data.dataset import DataError
+from tdl_tui.runs.reader import RunReader
+from tdl_tui.runs.records import State
+from tdl_tui.training import session
+from tdl_tui.training.control import CommandQueue
+from tdl_tui.training.session import run_training
+
+
+def losses(folder: Path) -> array[float]:
+    reader = RunReader(folder)
+    try:
+        steps, _, values = reader.columns("train/loss")
+        assert list(steps) == list(range(1, len(steps) + 1))
+        return array("d", values)
+    finally:
+        reader.close()
+
+
+class StopAt(CommandQueue):
+    """Asks for a stop once so many looks were taken at it: a look a step."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+        super().__init__()
+
+    @property
+    def pending(self) -> bool:  # type: ignore[override]  # a property in an attribute's place
+        self.looks -= 1
+        if self.looks == 0:
+            self.put(Asked("stop"))
+        return bool(self._commands)
+
+    @pending.setter
+    def pending(self, value: bool) -> None:
+        pass
+
+
+def test_a_run_from_start_to_end(tmp_path: Path) -> None:
+    chosen = toy()
+    folder = new_run(tmp_path, chosen)
+    assert run_training(folder, CommandQueue()) is State.FINISHED
+    reader = RunReader(folder)
+    summary, facts = reader.summary(), reader.facts()
+    assert summary.state is State.FINISHED
+    assert summary.progress.step == summary.progress.total_steps == 3 * facts["steps_per_epoch"]
+    assert summary.best is not None and summary.test is not None
+    assert summary.pid and summary.host and summary.device == "cpu"
+    assert facts["threads"] == 1
+    assert len(reader.probes()) == 16
+    assert reader.layer_names() == ["hidden1", "hidden2", "head"]
+    assert {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr"} <= set(reader.series_names())
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["best.pt", "last.pt"]
+    reader.close()
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
+    chosen = toy(model={"options": {"dropout": 0.2}})
+    whole = new_run(tmp_path, chosen)
+    run_training(whole, CommandQueue())
+    folder = new_run(tmp_path, chosen)
+    assert run_training(folder, StopAt(6)) is State.STOPPED
+    assert 0 < len(losses(folder)) < len(losses(whole))
+    assert run_training(folder, CommandQueue()) is State.FINISHED
+    assert losses(folder) == losses(whole)
+    first, second = RunReader(whole), RunReader(folder)
+    assert first.summary().test == second.summary().test
+    assert list(first.points("val/loss"))[-1].value == list(second.points("val/loss"))[-1].value
+    first.close(), second.close()
+
+
+def test_a_run_that_died_goes_on_from_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = toy(training={"checkpoint_seconds": 1e-9})
+    whole = new_run(tmp_path, chosen)
+    run_training(whole, CommandQueue())
+    folder = new_run(tmp_path, chosen)
+    monkeypatch.setattr("tdl_tui.training.blocks.SECONDS", 0.0)
+    original = session.Trainer._validate
+
+    def die(trainer: Any) -> None:
+        original(trainer)
+        raise RuntimeError("the power went")
+
+    monkeypatch.setattr(session.Trainer, "_validate", die)
+    assert run_training(folder, CommandQueue()) is State.FAILED
+    monkeypatch.undo()
+    assert run_training(folder, CommandQueue()) is State.FINISHED
+    assert losses(folder) == losses(whole)
+
+
+def test_a_run_that_died_before_its_first_checkpoint_starts_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = toy()
+    whole = new_run(tmp_path, chosen)
+    run_training(whole, CommandQueue())
+    folder = new_run(tmp_path, chosen)
+
+    def die(trainer: Any) -> None:
+        raise RuntimeError("the power went")
+
+    monkeypatch.setattr(session.Trainer, "_validate", die)
+    assert run_training(folder, CommandQueue()) is State.FAILED
+    monkeypatch.undo()
+    assert run_training(folder, CommandQueue()) is State.FINISHED
+    assert losses(folder) == losses(whole)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (DataError("mnist is not here: put it there"), "mnist is not here: put it there"),
+        (RuntimeError("shapes differ\nand more"), "RuntimeError: shapes differ"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB"),
+            f"{session.OUT_OF_MEMORY} (CUDA out of memory. Tried to allocate 20 GiB)",
+        ),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"),
+            f"{session.OUT_OF_MEMORY} ([enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory)",
+        ),
+        (MemoryError(), session.OUT_OF_MEMORY),
+        (KeyError("x"), "KeyError: 'x'"),
+    ],
+)
+def test_what_goes_wrong_ends_the_run_as_failed_in_one_line(
+    error: Exception,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(session, "prepare", fail)
+    folder = new_run(tmp_path, toy())
+    assert run_training(folder, CommandQueue()) is State.FAILED
+    reader = RunReader(folder)
+    assert reader.summary().state is State.FAILED
+    assert reader.summary().message == message
+    assert reader.events()[-1].text == f"failed: {message}"
+    assert "Traceback" in capsys.readouterr().err
+    reader.close()
+
+
+def test_commands_are_answered_while_training(tmp_path: Path) -> None:
+    folder = new_run(tmp_path, toy(training={"epochs": 100_000}))
+    control = CommandQueue()
+    worker = threading.Thread(target=run_training, args=(folder, control))
+    worker.start()
+    for command in (
+        Asked("pause", id="a"),
+        Asked("set", {"optimizer.lr": 0.1}, "b"),
+        Asked("resume", id="c"),
+        Asked("checkpoint", id="d"),
+        Asked("stop", id="e"),
+    ):
+        control.put(command)
+    worker.join(timeout=60)
+    assert not worker.is_alive()
+    reader = RunReader(folder)
+    assert [e.data["command"] for e in reader.events() if e.kind == "command"] == ["a", "b", "c", "d", "e"]
+    assert reader.summary().state is State.STOPPED
+    reader.close()

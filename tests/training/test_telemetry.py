@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+from toy_training import CPU, Recording, run_toy, toy
+
+from tdl_tui.runs.records import LAYER_COLUMNS
+from tdl_tui.training.telemetry import SAMPLES, Telemetry
+
+
+def net() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 3))
+
+
+def telemetry_of(model: nn.Module, recording: Recording, **options: float) -> Telemetry:
+    return Telemetry(
+        model,
+        recording,
+        budget=options.get("budget", 0.02),
+        total_steps=int(options.get("total_steps", 100)),
+        device=CPU,
+        probe_inputs=torch.randn(5, 4, generator=torch.Generator().manual_seed(1)),
+        predictions=lambda outputs: outputs,
+        autocast=nullcontext,
+    )
+
+
+def column(recording: Recording, name: str) -> list[float]:
+    place = LAYER_COLUMNS.index(name)
+    return [row[place] for row in recording.layer_samples[-1].rows]
+
+
+def step(model: nn.Module, optimizer: torch.optim.Optimizer, inputs: torch.Tensor) -> None:
+    optimizer.zero_grad()
+    cross_entropy(model(inputs), torch.arange(len(inputs)) % 3).backward()  # type: ignore[no-untyped-call]  # torch
+
+
+def test_a_sample_says_what_was(tmp_path: Path) -> None:
+    model, recording = net(), Recording()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    telemetry = telemetry_of(model, recording)
+    inputs = torch.randn(6, 4)
+    before = [p.detach().clone() for p in model.parameters()]
+    step(model, optimizer, inputs)
+    gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
+    telemetry.before_update()
+    optimizer.step()
+    telemetry.after_update(1, inputs)
+    after = [p.detach() for p in model.parameters()]
+
+    def norms(tensors: list[torch.Tensor]) -> list[float]:
+        return [math.hypot(float(tensors[i].norm()), float(tensors[i + 1].norm())) for i in range(0, len(tensors), 2)]
+
+    assert recording.layer_names == ["0", "3"]
+    assert column(recording, "gradient_norm") == pytest.approx(norms(gradients), rel=1e-5)
+    assert column(recording, "weight_norm") == pytest.approx(norms(after), rel=1e-5)
+    changes = norms([a - b for a, b in zip(after, before, strict=True)])
+    expected = [change / weight for change, weight in zip(changes, norms(after), strict=True)]
+    assert column(recording, "update_ratio") == pytest.approx(expected, rel=1e-3)
+    assert recording.values("grad/norm") == pytest.approx([math.hypot(*norms(gradients))], rel=1e-5)
+    model.eval()
+    with torch.no_grad():
+        outputs = model(telemetry._probe_inputs)
+        hidden = model[:2](torch.cat([telemetry._probe_inputs, inputs]))
+    assert torch.tensor(recording.probe_samples[0].outputs).allclose(outputs, atol=1e-6)
+    assert column(recording, "activation_mean")[0] == pytest.approx(float(hidden.mean()), rel=1e-5)
+    assert column(recording, "dead_share")[0] == pytest.approx(float((hidden.amax(0) == 0).float().mean()))
+
+
+def test_what_has_no_gradient_or_was_not_used_is_left_out() -> None:
+    class Partly(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.unused = nn.Linear(4, 4)
+            self.used = nn.Linear(4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.used(x)  # type: ignore[no-any-return]  # modules are untyped
+
+    model, recording = Partly(), Recording()
+    telemetry = telemetry_of(model, recording)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    step(model, optimizer, torch.randn(6, 4))
+    telemetry.before_update()
+    optimizer.step()
+    telemetry.after_update(1, torch.randn(6, 4))
+    assert recording.layer_names == ["used", "unused"]  # in the order of the pass
+    assert math.isnan(column(recording, "gradient_norm")[1])
+    assert column(recording, "update_ratio")[1] == 0
+    assert math.isnan(column(recording, "activation_mean")[1])
+    assert math.isfinite(recording.values("grad/norm")[0])
+
+
+def test_weights_of_zero_have_no_update_ratio() -> None:
+    model, recording = nn.Linear(4, 3), Recording()
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    telemetry = telemetry_of(model, recording)
+    step(model, torch.optim.SGD(model.parameters(), lr=0.0), torch.randn(6, 4))
+    telemetry.before_update()
+    telemetry.after_update(1, torch.randn(6, 4))
+    assert math.isnan(column(recording, "update_ratio")[0])
+
+
+class Clock:
+    """Time that passes when told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr("tdl_tui.training.telemetry.time.perf_counter", lambda: self.now)
+
+
+def drive(
+    telemetry: Telemetry, clock: Clock, model: nn.Module, steps: int, step_seconds: float, cost: float
+) -> list[int]:
+    """Steps that take so long each, samples that cost so much each; the steps that were sampled."""
+    inputs = torch.randn(6, 4)
+    sampled = []
+    look = telemetry._look
+
+    def dear(batch: torch.Tensor) -> object:
+        clock.now += cost
+        return look(batch)
+
+    telemetry._look = dear  # type: ignore[method-assign, assignment]  # a look that takes its time
+    for number in range(1, steps + 1):
+        clock.now += step_seconds
+        if number == telemetry.next_step:
+            telemetry.before_update()
+            telemetry.after_update(number, inputs)
+            sampled.append(number)
+        telemetry.plan(number)
+    return sampled
+
+
+@pytest.mark.parametrize(("budget", "cost"), [(0.02, 0.05), (0.02, 0.001), (0.5, 0.3), (1.0, 5.0)])
+def test_it_stays_within_its_budget_and_below_two_a_second(
+    budget: float, cost: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, recording, clock = net(), Recording(), Clock(monkeypatch)
+    step(model, torch.optim.SGD(model.parameters(), lr=0.1), torch.randn(6, 4))
+    telemetry = telemetry_of(model, recording, budget=budget, total_steps=0)
+    sampled = drive(telemetry, clock, model, 3000, 0.01, cost)
+    assert len(sampled) >= 2
+    assert (len(sampled) - 1) * cost <= budget * clock.now + 1e-9
+    assert len(sampled) - 1 <= 2 * clock.now
+    assert recording.series["telemetry/spacing"] == [(later, later - earlier) for earlier, later in pairwise(sampled)]
+
+
+def test_a_long_run_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, clock = net(), Clock(monkeypatch)
+    step(model, torch.optim.SGD(model.parameters(), lr=0.1), torch.randn(6, 4))
+    telemetry = telemetry_of(model, Recording(), total_steps=20 * SAMPLES)
+    sampled = drive(telemetry, clock, model, 2000, 10.0, 0.0)
+    assert {later - earlier for earlier, later in pairwise(sampled)} == {20}
+
+
+def test_first_and_last_step_are_looked_at(tmp_path: Path) -> None:
+    recording, _, result = run_toy(toy(), tmp_path)
+    steps = [sample.step for sample in recording.layer_samples]
+    assert (steps[0], steps[-1]) == (1, result.step)
+    assert [sample.step for sample in recording.probe_samples] == steps
+
+
+def test_no_budget_no_look(tmp_path: Path) -> None:
+    recording, _, _ = run_toy(toy(telemetry={"budget": 0}), tmp_path)
+    assert not recording.layer_samples
+    assert not recording.probe_samples
+    assert "grad/norm" not in recording.series
