@@ -121,14 +121,12 @@ def _replay(history: list[tuple[int, dict[str, Any]]], content: dict[str, Any]) 
 
 def explain(error: Exception) -> str:
     """One line for people; where memory ran out, with what would help."""
-    line = str(error).strip().partition("\n")[0] or type(error).__name__
+    name, line = type(error).__name__, str(error).strip().partition("\n")[0]
     if is_out_of_memory(error):
-        return (
-            f"out of memory: a smaller data.batch_size, a smaller model or training.precision=bf16 would help ({line})"
-        )
-    if isinstance(error, DataError) or type(error).__module__.startswith("tdl_tui"):
-        return line
-    return f"{type(error).__name__}: {line}" if str(error).strip() else line
+        return f"{OUT_OF_MEMORY} ({line})" if line else OUT_OF_MEMORY
+    if isinstance(error, DataError) or type(error).__module__.startswith("tdl_tui."):
+        return line or name
+    return f"{name}: {line}" if line else name
 
 
 def is_out_of_memory(error: Exception) -> bool:
