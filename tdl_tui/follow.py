@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,13 +72,13 @@ def look(reader: RunReader) -> Look:
 
 
 class Progressing:
-    """Shows looks: on a terminal one line that is written over, elsewhere a line an epoch and at each new state."""
+    """Shows looks: in one line that is written over, or in a line an epoch and at each new state."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, *, rewrites: bool) -> None:
         self._out = out
-        self._rewrites = out.isatty()
+        self._rewrites = rewrites
         self._shown = ""
-        self._told: tuple[object, ...] = ()
+        self._told: object = None
 
     def show(self, now: Look) -> None:
         if self._rewrites:
@@ -91,7 +90,8 @@ class Progressing:
                 self._shown = line
             return
         summary = now.summary
-        told = (summary.state, summary.message, summary.progress.epoch, now.validated)
+        news = (summary.state is State.PAUSED, now.validated or summary.progress.epoch)
+        told = news if summary.progress.step else now.line
         if told != self._told:
             self._told = told
             self.say(now.line)
@@ -127,37 +127,32 @@ class Interrupts:
             signal.signal(signal.SIGINT, before)
 
 
-def follow(folder: Path, out: TextIO | None, interrupts: Interrupts) -> Summary:
-    """Shows a run's progress on `out` until it has ended, and returns how it stands then.
+def follow(folder: Path, progressing: Progressing, interrupts: Interrupts) -> Summary:
+    """Shows a run's progress until it has ended, and returns how it stands then.
 
-    The first Ctrl-C stops the run with a checkpoint, a second one lets go of it: then its state is still a live one.
+    The first Ctrl-C tells the run to stop with a checkpoint; a second one waits no longer, and its state may be a live
+    one still.
     """
-    progressing = Progressing(out) if out is not None else None
     stopping = False
     with RunReader(folder) as reader:
-        while True:
-            now = look(reader)
-            if progressing:
-                progressing.show(now)
-            if not waits(now.summary) and not waits(reader.summary()):  # again: it may have ended between two reads
-                break
-            if interrupts.count > 1:
-                break
+        followed = False
+        # A run that ends between the look at its state and at its lock seems lost: a second look tells.
+        while waits(reader.summary()) or waits(reader.summary()):
+            followed = True
+            progressing.show(look(reader))
             if interrupts.count and not stopping:
                 stopping = True
-                if progressing:
-                    progressing.say("stopping with a checkpoint; Ctrl-C again lets it go on by itself")
                 commands.send(folder, "stop")
+                progressing.say("stopping with a checkpoint; Ctrl-C again does not wait for it")
+            if interrupts.count > 1:
+                break
             time.sleep(POLL_SECONDS)
-        if progressing:
-            progressing.clear()
+        if followed:
+            progressing.show(look(reader))
+        progressing.clear()
         return reader.summary()
 
 
 def waits(summary: Summary) -> bool:
     """Whether there is more to come from this run."""
     return not summary.damage and (summary.state.live or summary.state is State.QUEUED)
-
-
-def standard_error() -> TextIO:
-    return sys.stderr

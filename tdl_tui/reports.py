@@ -72,6 +72,10 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def _span(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else duration(seconds)
+
+
 def age(then: float, now: float) -> str:
     """How long ago, in the largest unit: 5 s, 3 min, 2 h, 9 d."""
     seconds = max(0.0, now - then)
@@ -151,7 +155,7 @@ def end_text(summary: Summary) -> str:
     progress = summary.progress
     parts = [f"{summary.id} {summary.state}"]
     if progress.step:
-        parts.append(f"{progress.epoch} epochs, {count(progress.step)} steps in {duration(progress.seconds)}")
+        parts.append(f"{progress.epoch} epochs, {count(progress.step)} steps in {_span(progress.seconds)}")
     if summary.best:
         parts.append(f"best {best_text(summary)} at step {count(summary.best.step)}")
     if summary.test:
@@ -185,7 +189,7 @@ def _progress_line(summary: Summary) -> str:
     if not progress.step:
         return ""
     of = f" of {count(progress.total_steps)}" if progress.total_steps else ""
-    return f"epoch {progress_text(summary)}, step {count(progress.step)}{of}, {duration(progress.seconds)}"
+    return f"epoch {progress_text(summary)}, step {count(progress.step)}{of}, {_span(progress.seconds)}"
 
 
 # what there is

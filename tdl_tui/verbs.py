@@ -33,11 +33,11 @@ from tdl_tui.runs.schema import UnreadableRun
 from tdl_tui.runs.table import RunTable
 from tdl_tui.spec import Experiment, SpecError, assign, assign_text, experiment, read, section_options
 from tdl_tui.worker import steer
-from tdl_tui.worker.checks import LaunchError, check_data, check_device
+from tdl_tui.worker.checks import LaunchError, check_device
 
 from . import reports
 from .cli import DONE, FAILED, INTERRUPTED, FailedRequest, WrongRequest, complain, workbench
-from .follow import Interrupts, follow, waits
+from .follow import Interrupts, Progressing, follow, waits
 
 REFUSALS = (typer.TyperException, SpecError, UnknownName, HomeError, LaunchError, UnreadableRun)
 FAILURES = (steer.SteerError, CommandError)
@@ -156,7 +156,7 @@ def train(
 ) -> int:
     """Launch a training and follow it.
 
-    It runs in a worker of its own. Ctrl-C stops it with a checkpoint, a second one lets it go on by itself.
+    It runs in a worker of its own. Ctrl-C stops it with a checkpoint, a second one does not wait for that.
     """
     document = read(spec) if spec else {}
     _choose(document, "data", "dataset", dataset)
@@ -217,7 +217,6 @@ def _launch(made: Experiment, detach: bool, as_json: bool) -> int:
     from tdl_tui.worker.launch import launch
 
     home = find_home()
-    check_data(made, home)
     interrupts = Interrupts()
     with interrupts.caught():
         launched = launch(made, home)
@@ -228,26 +227,21 @@ def _launch(made: Experiment, detach: bool, as_json: bool) -> int:
                 reports.say(f"{launched.folder.name}  {made.title}  (tdl tail {launched.folder.name} follows it)")
             return DONE
         reports.tell(f"{launched.folder.name}  {made.title}")
-        return _follow(launched.folder, interrupts, as_json)
+        progressing = Progressing(sys.stderr, rewrites=sys.stderr.isatty())
+        summary = follow(launched.folder, progressing, interrupts)
+        if waits(summary):
+            reports.tell(f"{summary.id} stops by itself after the step in progress; tdl show {summary.id} tells")
+        status = _ended(launched.folder, summary, as_json)
+        return INTERRUPTED if interrupts.count else status
 
 
 @app.command()
 def tail(run: Run, as_json: Json = False) -> int:
     """Follow a run until it ends; Ctrl-C only lets go."""
     folder = _folder(run)
-    summary = _summary(folder)
-    if not waits(summary):
-        return _ended(folder, summary, as_json)
-    return _follow(folder, None, as_json)
-
-
-def _follow(folder: Path, interrupts: Interrupts | None, as_json: bool) -> int:
-    """Follows a run to its end. Without `interrupts` Ctrl-C interrupts us as it does any program."""
-    summary = follow(folder, sys.stderr, interrupts or Interrupts())
-    if waits(summary):  # let go of
-        complain(f"{folder.name} goes on by itself; tdl tail {folder.name} follows it")
-    status = _ended(folder, summary, as_json)
-    return INTERRUPTED if interrupts and interrupts.count else status
+    _summary(folder)
+    progressing = Progressing(sys.stderr if as_json else sys.stdout, rewrites=False)
+    return _ended(folder, follow(folder, progressing, Interrupts()), as_json)
 
 
 def _ended(folder: Path, summary: Summary, as_json: bool) -> int:
