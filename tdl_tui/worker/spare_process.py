@@ -102,12 +102,12 @@ def answer(request: Mapping[str, Any], home: Path) -> dict[str, Any]:
     from . import questions
 
     try:
-        question = questions.QUESTIONS.get(request.get("ask", ""))
-        if question is None:
-            raise ValueError(
-                f"the spare worker knows no {request.get('ask')!r}; it knows {', '.join(questions.QUESTIONS)}"
-            )
-        return {"answer": question(experiment(request["experiment"]), home, request)}
+        asked, document = request.get("ask"), request.get("experiment")
+        if asked not in questions.QUESTIONS:
+            raise ValueError(f"no question {asked!r}; there are: {', '.join(questions.QUESTIONS)}")
+        if not isinstance(document, dict):
+            raise ValueError(f"experiment: must be a document, got {document!r}")
+        return {"answer": questions.QUESTIONS[asked](experiment(document), home, request)}
     except SpecError as error:
         return {"error": str(error)}
     except Exception as error:  # noqa: BLE001  # data and plugins may raise anything

@@ -81,11 +81,11 @@ def test_it_checks_what_a_launch_would_refuse(kept: Spare) -> None:
         ({"ask": "summary", "experiment": {"data": {"dataset": "digitz"}}}, "digits"),
         ({"ask": "summary", "experiment": {"model": {"architecture": "lenet5"}}}, "28"),
         ({"ask": "summary", "experiment": {"optimizer": {"lr": "fast"}}}, "optimizer.lr"),
-        ({"ask": "summary", "experiment": "none"}, ""),
+        ({"ask": "summary", "experiment": "none"}, "must be a document"),
         ({"ask": "summary"}, "experiment"),
         ({"ask": "samples", "experiment": MLP, "count": "many"}, "many"),
         ({"ask": "nonsense", "experiment": MLP}, "nonsense"),
-        ({}, ""),
+        ({}, "no question"),
     ],
 )
 def test_a_wrong_request_gets_one_line_and_the_spare_lives_on(kept: Spare, request_: object, says: str) -> None:
