@@ -83,8 +83,9 @@ class RunScreen(LiveScreen[None]):
         Binding("p,space", "steer('resume')", "go on", tooltip="let a paused run train on"),
         Binding("r", "steer('restart')", "resume", tooltip="start a worker from the last checkpoint"),
         Binding("s", "stop", "stop", tooltip="end it with a checkpoint to resume from"),
+        Binding("escape,q", "back", "back"),
         Binding("c", "steer('checkpoint')", "checkpoint", tooltip="keep the weights as they are now"),
-        Binding("l", "learning_rate", "learning rate", tooltip="change it from the next step on"),
+        Binding("l", "learning_rate", "lr", tooltip="change the learning rate from the next step on"),
         Binding("z", "zoom", "enlarge", tooltip="a panel, the next, and back; 1 to 5 choose one"),
         Binding("y", "log", "log", tooltip="loss on a linear or a logarithmic axis"),
         Binding("x", "scale", "x axis", tooltip="steps, epochs or time"),
@@ -97,7 +98,6 @@ class RunScreen(LiveScreen[None]):
         Binding("3", "enlarge('3')", "probe", show=False, tooltip="enlarge it, and back"),
         Binding("4", "enlarge('4')", "gradients", show=False, tooltip="enlarge it, and back"),
         Binding("5", "enlarge('5')", "events", show=False, tooltip="enlarge it, and back"),
-        Binding("escape,q", "back", "back"),
     ]
 
     def __init__(self, folder: Path, source: Callable[[], Reads] | None = None) -> None:
@@ -185,6 +185,7 @@ class RunScreen(LiveScreen[None]):
             row.styles.height = "1fr" if enlarged or row.id == "charts" else height
             for child in row.children:
                 child.display = not enlarged or child.id == enlarged
+                child.set_class(not enlarged, "beside")
         whole = self.size.width if enlarged in ("loss", "metric") else self.size.width // 2
         if whole - 8 != self._width:
             self._width = max(16, whole - 8)
@@ -336,5 +337,5 @@ def _wants(snapshot: Snapshot | None) -> tuple[int, int]:
         return 10, 4
     classes = len(snapshot.outputs.outputs[0]) if snapshot.outputs and snapshot.outputs.outputs else 0
     if snapshot.metric == "r2":
-        classes = min(16, len(snapshot.probes))
+        classes = len(snapshot.probes) + 1
     return min(classes, 24), len(snapshot.layer_names)

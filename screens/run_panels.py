@@ -216,10 +216,10 @@ class ProbePanel(Panel):
         if probe.kind == "image" and len(probe.shape) == 3:
             return draw_picture(probe, most, height, self.app.console.color_system is None)
         if probe.kind == "sequence" and len(probe.shape) == 2:
-            return draw_trace(probe, most, min(height, max(5, most // 3)), colors)
+            return draw_trace(probe, most, min(height, 12), colors)
         names = snapshot.shape.features if snapshot.shape else ()
         longest = max((len(name) for name in names), default=3)
-        return draw_row(probe, names, min(most, longest + 10), height, colors)
+        return draw_row(probe, names, min(width // 2, longest + 9), height, colors)
 
     def _regression(self, snapshot: Snapshot, index: int, width: int, height: int) -> list[Strip]:
         colors = palette(self.app)

@@ -72,11 +72,9 @@ def covering(
 
 
 def _decades(low: float, high: float) -> Span:
-    if high / low < 8:  # too little for whole decades: 1, 2, 5
-        bottom = max(n for n in _one_two_five(low / 10, low) if n <= low * (1 + 1e-9))
-        top = min(n for n in _one_two_five(high, high * 10) if n >= high * (1 - 1e-9))
-        return Span(bottom, top if top > bottom else bottom * 2, log=True)
-    return Span(10.0 ** math.floor(math.log10(low) + 1e-9), 10.0 ** math.ceil(math.log10(high) - 1e-9), log=True)
+    bottom = max(n for n in _one_two_five(low / 10, low) if n <= low * (1 + 1e-9))
+    top = min(n for n in _one_two_five(high, high * 10) if n >= high * (1 - 1e-9))
+    return Span(bottom, top if top > bottom else bottom * 2, log=True)
 
 
 def _one_two_five(low: float, high: float) -> list[float]:

@@ -214,7 +214,22 @@ def _overlay(curves: Sequence[Curve], x: Span, y: Span, columns: int, rows: int)
         for a, b in zip(curve.x, curve.y, strict=True):
             if not math.isfinite(b) and 0 <= x.place(a) <= 1:
                 grid[rows - 1][min(columns - 1, int(x.place(a) * columns))] = ("×", curve.color)
+        _name_end(grid, curve, x, y)
     return grid
+
+
+def _name_end(grid: list[list[tuple[str, str]]], curve: Curve, x: Span, y: Span) -> None:
+    """Sets the curve's initial after its last point, where a cell is free: curves differ by more than colour."""
+    rows, columns = len(grid), len(grid[0])
+    shown = [(a, b) for a, b in zip(curve.x, curve.y, strict=True) if 0 <= x.place(a) <= 1 and 0 <= y.place(b) <= 1]
+    if not shown:
+        return
+    column = min(columns - 1, int(x.place(shown[-1][0]) * columns) + 1)
+    row = _row(y.place(shown[-1][1]), rows)
+    for beside in (row, row - 1, row + 1):
+        if 0 <= beside < rows and grid[beside][column][0] == " ":
+            grid[beside][column] = (curve.name[0], curve.color)
+            return
 
 
 _UNITS: dict[Scale, str] = {"steps": "steps", "epochs": "epochs", "time": ""}

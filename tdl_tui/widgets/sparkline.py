@@ -11,19 +11,29 @@ LEVELS = "▁▂▃▄▅▆▇█"
 def sparkline(points: Sequence[tuple[float, float]], width: int, reach: float, *, log: bool = False) -> str:
     """Points (x, y), x ascending from 0 to `reach`, as `width` cells: each cell is the mean of its points.
 
-    A cell without points is blank; a value that is not finite shows as "×". With `log`, heights are orders of
-    magnitude (at least one), and zeros stand at the bottom. The scale's ends are round, so that a new point seldom
-    moves the others.
+    A cell between points holds the one before, beyond the last it is blank; a value that is not finite shows as "×".
+    With `log`, heights are orders of magnitude (at least one), and zeros stand at the bottom. The scale's ends are
+    round, so that a new point seldom moves the others.
     """
     if width < 1:
         return ""
     columns: list[list[float]] = [[] for _ in range(width)]
     for x, y in points:
         columns[min(width - 1, max(0, int(x / reach * width) if reach > 0 else 0))].append(y)
-    heights = [_height(values, log) for values in columns]
+    heights = _held([_height(values, log) for values in columns])
     finite = [h for h in heights if h is not None and math.isfinite(h)]
     low, high = _ends(finite, log)
     return "".join(_cell(height, low, high) for height in heights)
+
+
+def _held(heights: list[float | None]) -> list[float | None]:
+    """Cells between points filled with what was before them."""
+    last = max((i for i, height in enumerate(heights) if height is not None), default=-1)
+    held: float | None = None
+    for i in range(last + 1):
+        held = heights[i] if heights[i] is not None else held
+        heights[i] = held
+    return heights
 
 
 def _height(values: Sequence[float], log: bool) -> float | None:
