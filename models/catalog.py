@@ -29,6 +29,7 @@ ARCHITECTURES.register(
         name="linear",
         help="One affine map from the flattened input to the outputs",
         target="tdl_tui.models.linear:Linear",
+        source="Legendre 1805",
     )
 )
 ARCHITECTURES.register(
@@ -36,6 +37,7 @@ ARCHITECTURES.register(
         name="softmax_regression",
         help="Multinomial logistic regression: one affine map, then softmax",
         target="tdl_tui.models.linear:Linear",
+        source="McFadden 1973",
         refuse=_classification_only,
     )
 )
@@ -50,13 +52,14 @@ ARCHITECTURES.register(
             Option("norm", "none", "normalisation before each activation", choices=("none", "batch", "layer")),
             Option("dropout", 0.0, "share of hidden units dropped in training", low=0, high=0.95),
         ),
+        source="Rumelhart, Hinton & Williams 1986",
         tiny={"widths": (16,)},
     )
 )
 ARCHITECTURES.register(
     ArchitectureEntry(
         name="lenet5",
-        help="Two convolutions with pooling, then three dense layers",
+        help="Two convolutions with pooling, then three dense layers; for images of 28×28 or larger",
         target="tdl_tui.models.lenet:LeNet5",
         options=(
             Option("activation", "tanh", "tanh as in 1998, or relu", choices=("tanh", "relu")),

@@ -7,8 +7,8 @@ from tdl_tui.registry import (
     OPTIMIZERS,
     SCHEDULES,
     LossEntry,
-    Option,
     OptimizerEntry,
+    Option,
     ScheduleEntry,
 )
 

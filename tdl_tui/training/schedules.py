@@ -28,11 +28,13 @@ def cosine(total_steps: int, final: float = 0.0) -> Schedule:
     Loshchilov & Hutter 2017, equation 5, without restarts. A single step has the factor 1.
     """
 
+    if total_steps <= 1:
+        return constant(total_steps)
+
     def factor(step: int) -> float:
-        if step >= total_steps > 1:
-            return final
-        done = (step - 1) / max(1, total_steps - 1)
-        return min(1.0, final + (1 - final) * (1 + cos(pi * done)) / 2) if total_steps > 1 else 1.0
+        if step >= total_steps:
+            return final  # exactly, where rounding would miss it
+        return final + (1 - final) * (1 + cos(pi * (step - 1) / (total_steps - 1))) / 2
 
     return factor
 
