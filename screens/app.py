@@ -167,7 +167,7 @@ class Workbench(App[None]):
             self.pop_screen()
 
     def _after_first_paint(self) -> None:
-        self.run_worker(self._prepare, thread=True, group="prepare", exit_on_error=False)
+        self.run_worker(self._prepare, thread=True, group="prepare")
 
     def _prepare(self) -> None:
         """What a person will need next, made ready while they look: the form's specs and a spare worker."""
@@ -177,6 +177,9 @@ class Workbench(App[None]):
 
                 self.spare = Spare(self.home)
                 self.spare.start()
+        except OSError as error:
+            message = f"no spare worker could be started: {error.strerror}; launching takes longer"
+            self.call_from_thread(self.notify, message, severity="warning", markup=False)
         finally:
             self._prepared.set()
         from . import new  # noqa: F401  # imported now, so that the form opens at once

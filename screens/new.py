@@ -229,7 +229,7 @@ class NewScreen(LiveScreen[None]):
         self._launching = True
         self._view.busy = "launching …"
         self._view.paint()
-        self.run_worker(lambda: self._launch(experiment), thread=True, group="launch", exit_on_error=False)
+        self.run_worker(lambda: self._launch(experiment), thread=True, group="launch")
 
     def _experiment(self) -> Experiment | None:
         """The experiment, or None after the focus was put on the first field that is wrong."""
@@ -333,7 +333,6 @@ class NewScreen(LiveScreen[None]):
             lambda: self._ask_in_thread(document, bool(form.wrong), new_data),
             thread=True,
             group="ask",
-            exit_on_error=False,
         )
 
     def _ask_in_thread(self, document: dict[str, Any], wrong: bool, new_data: bool) -> None:
@@ -356,7 +355,7 @@ class NewScreen(LiveScreen[None]):
                 preview = replace(preview, summary=None, summary_problem=str(error))
         if new_data:
             data = {"data": document["data"], "model": {"architecture": "linear"}}
-            missing = DATASETS[document["data"]["dataset"]].missing(document["data"]["options"])
+            missing = DATASETS[document["data"]["dataset"]].missing(document["data"].get("options", {}))
             try:
                 if missing:
                     raise SpareError(missing)

@@ -213,7 +213,7 @@ class RunsScreen(LiveScreen[None]):
         if self._reading or not self.is_current:
             return
         self._reading = True
-        self.run_worker(self._read_in_thread, thread=True, group="read", exit_on_error=False)
+        self.run_worker(self._read_in_thread, thread=True, group="read")
 
     def _read_in_thread(self) -> None:
         from tdl_tui.runs.home import HomeError
@@ -457,7 +457,7 @@ class RunsScreen(LiveScreen[None]):
             self.app.call_from_thread(self._read)
 
         if runs:
-            self.run_worker(work, thread=True, group="act", exit_on_error=False)
+            self.run_worker(work, thread=True, group="act")
 
 
 def _resumable(run: Summary) -> bool:

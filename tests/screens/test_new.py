@@ -256,6 +256,21 @@ async def test_the_preview_follows_the_form(app: Workbench, until: Until) -> Non
         await until(pilot, lambda: "lstm is not to be had" in preview(pilot).summary_problem)
 
 
+@pytest.mark.parametrize("dataset", ["iris", "moons", "diabetes"])
+async def test_the_preview_follows_every_sort_of_data(app: Workbench, until: Until, dataset: str) -> None:
+    spare = app.spare
+    assert isinstance(spare, FakeSpare)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("n")
+        await until(pilot, lambda: spare.asked and not preview(pilot).waiting)
+        await pilot.press("enter", *dataset, "enter")
+
+        def asked() -> set[tuple[str, str]]:
+            return {(request["ask"], request["experiment"]["data"]["dataset"]) for request in spare.asked}
+
+        await until(pilot, lambda: {("summary", dataset), ("samples", dataset)} <= asked())
+
+
 async def test_while_one_answer_is_awaited_only_the_newest_question_follows(app: Workbench, until: Until) -> None:
     spare = app.spare
     assert isinstance(spare, FakeSpare)
