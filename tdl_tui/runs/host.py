@@ -32,6 +32,6 @@ def is_here(worker: dict[str, Any]) -> bool:
 
 def _first_line(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="ascii").strip()
+        return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         return ""

@@ -69,7 +69,6 @@ def create(folder: Path) -> sqlite3.Connection:
     connection = _connect(path)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
-    _set_journal_mode(connection, folder)
     connection.executescript(f"BEGIN; {TABLES} COMMIT;")
     return connection
 

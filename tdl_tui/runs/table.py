@@ -7,10 +7,11 @@ from pathlib import Path
 
 from . import home, lock, schema
 from .reader import RunReader
-from .records import Summary
+from .records import State, Summary
 
 Token = tuple[object, ...]
 SETTLED_NS = 2_000_000_000  # a file that changed so shortly before may change again within its clock's tick
+ASKED = (State.STARTING, State.RUNNING, State.PAUSED, State.LOST)  # what these are, the lock decides
 
 
 class RunTable:
@@ -25,9 +26,9 @@ class RunTable:
         now = time.time_ns()
         known: dict[Path, tuple[Token, Summary]] = {}
         for folder in home.run_folders(self.home):
+            token = _token(folder, now)
             entry = self._known.get(folder)
-            token = _token(folder, entry is None or entry[1].state.live, now)
-            if entry is None or entry[0] != token:
+            if entry is None or entry[0] != token or _lock_says_otherwise(folder, entry[1]):
                 with RunReader(folder) as reader:
                     entry = token, reader.summary()
             known[folder] = entry
@@ -35,16 +36,21 @@ class RunTable:
         return sorted((summary for _, summary in known.values()), key=lambda s: (-s.created, s.id))
 
 
-def _token(folder: Path, live: bool, now: int) -> Token:
-    """Differs when the run may have changed since. Only a run that was seen alive is asked for its lock."""
+def _token(folder: Path, now: int) -> Token:
+    """Differs when anything was written since."""
     parts: list[object] = []
     for name in (schema.FILE, f"{schema.FILE}-wal"):
         try:
             status = (folder / name).stat()
         except OSError:
+            status = None
+        if status is None or not status.st_size:  # readers leave empty logs behind
             parts.append(None)
             continue
         fresh = now if now - status.st_mtime_ns < SETTLED_NS else 0
         parts.append((status.st_ino, status.st_size, status.st_mtime_ns, fresh))
-    parts.append(lock.held(folder) if live else None)
     return tuple(parts)
+
+
+def _lock_says_otherwise(folder: Path, summary: Summary) -> bool:
+    return summary.state in ASKED and lock.held(folder) != summary.state.live

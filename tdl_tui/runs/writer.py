@@ -82,16 +82,12 @@ class RunWriter:
         if not count:
             return
         last_step = first_step + (count - 1) * stride
+        piece = Piece(first_step, stride, first_time, last_time, _doubles(values))
         with self._changed:
             if stride < 0 or first_step < self._last_steps.get(name, 0):
                 raise ValueError(f"{name}: step {first_step} does not lie after step {self._last_steps.get(name, 0)}")
             self._last_steps[name] = last_step
-            self._accept(
-                lambda transaction: transaction.extend(
-                    name, Piece(first_step, stride, first_time, last_time, _doubles(values))
-                ),
-                count,
-            )
+            self._accept(lambda transaction: transaction.extend(name, piece), count)
 
     def point(self, name: str, step: int, value: float, time: float | None = None) -> None:
         """One point of a series; its time is now, unless told."""
@@ -387,6 +383,7 @@ def _close(connection: sqlite3.Connection) -> None:
     """Leaves one plain file behind where nobody else has it open: it can be read where nothing can be written."""
     try:
         connection.execute("PRAGMA busy_timeout = 200")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error:
         pass  # somebody is reading; they see to the log when they end
