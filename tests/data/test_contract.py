@@ -1,0 +1,95 @@
+"""One contract for every dataset that needs no files from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tdl_tui.data.dataset import Dataset
+from tdl_tui.data.files import FILES
+from tdl_tui.data.prepare import Prepared, prepare
+from tdl_tui.registry import DATASETS
+from tdl_tui.spec import experiment
+
+HERE = tuple(entry.name for entry in DATASETS if entry.name not in FILES)
+CPU = torch.device("cpu")
+
+
+def ready(name: str, home: Path, **data: object) -> Prepared:
+    return prepare(experiment({"data": {"dataset": name, **data}, "model": {"architecture": "linear"}}), home, CPU)
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_what_is_loaded_is_what_was_described(name: str, tmp_path: Path) -> None:
+    entry = DATASETS[name]
+    dataset: Dataset = entry.load()(entry.defaults(), tmp_path)
+    shape = entry.describe(entry.defaults())
+    assert dataset.shape == shape
+    assert dataset.inputs.shape == (shape.examples, *shape.input)
+    assert dataset.fixed_test == shape.fixed_test
+    assert dataset.inputs.dtype == (torch.uint8 if shape.kind == "image" else torch.float32)
+    if shape.task == "classification":
+        assert dataset.targets.dtype == torch.int64
+        assert dataset.targets.unique().tolist() == list(range(shape.outputs))
+        assert len(shape.classes) == shape.outputs
+    else:
+        assert dataset.targets.dtype == torch.float32
+        assert dataset.targets.shape == (shape.examples, shape.outputs)
+    if shape.kind == "table":
+        assert len(shape.features) == shape.input[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_training_inputs_have_mean_0_and_deviation_1(name: str, tmp_path: Path) -> None:
+    prepared = ready(name, tmp_path)
+    inputs = torch.cat([inputs for inputs, _ in prepared.batches.epoch(0)])
+    if prepared.shape.kind == "image":
+        flat = inputs.transpose(0, 1).flatten(1).T
+    else:
+        flat = inputs.reshape(-1, prepared.shape.input[-1])
+    torch.testing.assert_close(flat.mean(0), torch.zeros(flat.shape[1]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(flat.std(0, correction=0), torch.ones(flat.shape[1]), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_probes_are_held_out_and_cover_the_classes(name: str, tmp_path: Path) -> None:
+    prepared = ready(name, tmp_path)
+    indices = [probe.index for probe in prepared.probes]
+    assert len(set(indices)) == len(indices) == min(16, len(prepared.splits.validation))
+    assert set(indices) <= set(prepared.splits.validation.tolist())
+    assert prepared.probe_inputs.shape == (len(indices), *prepared.shape.input)
+    if prepared.shape.task == "classification":
+        counts = torch.bincount(prepared.probe_targets, minlength=prepared.shape.outputs)
+        assert counts.max() - counts.min() <= 1
+    again = [probe.index for probe in ready(name, tmp_path).probes]
+    assert again == indices
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_probes_are_recorded_before_normalisation(name: str, tmp_path: Path) -> None:
+    prepared = ready(name, tmp_path)
+    dataset: Dataset = DATASETS[name].load()(DATASETS[name].defaults(), tmp_path)
+    for probe in prepared.probes:
+        raw = dataset.inputs[probe.index].to(torch.float64)
+        raw = raw / 255 if probe.kind == "image" else raw
+        assert probe.shape == prepared.shape.input
+        assert torch.allclose(torch.tensor(probe.input, dtype=torch.float64), raw.flatten(), atol=1e-4)
+        assert probe.target == dataset.targets[probe.index].item()
+
+
+def test_probes_come_from_the_test_part_where_nothing_else_is_held_out(tmp_path: Path) -> None:
+    prepared = ready("iris", tmp_path, split=[0.8, 0.0, 0.2])
+    assert {probe.index for probe in prepared.probes} <= set(prepared.splits.test.tolist())
+    assert not ready("iris", tmp_path, split=[1.0, 0.0, 0.0]).probes
+
+
+def test_splits_are_kept_in_a_file(tmp_path: Path) -> None:
+    chosen = experiment({"data": {"dataset": "iris"}})
+    kept = tmp_path / "splits.npz"
+    first = prepare(chosen, tmp_path, CPU, splits_file=kept).splits
+    other = experiment({"data": {"dataset": "iris", "split_seed": 1}})
+    again = prepare(other, tmp_path, CPU, splits_file=kept).splits
+    assert all(torch.equal(a, b) for (_, a), (_, b) in zip(first, again, strict=True))
