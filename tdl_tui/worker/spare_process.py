@@ -103,11 +103,12 @@ def answer(request: Mapping[str, Any], home: Path) -> dict[str, Any]:
 
     try:
         asked, document = request.get("ask"), request.get("experiment")
-        if asked not in questions.QUESTIONS:
+        question = questions.QUESTIONS.get(str(asked))
+        if question is None:
             raise ValueError(f"no question {asked!r}; there are: {', '.join(questions.QUESTIONS)}")
         if not isinstance(document, dict):
             raise ValueError(f"experiment: must be a document, got {document!r}")
-        return {"answer": questions.QUESTIONS[asked](experiment(document), home, request)}
+        return {"answer": question(experiment(document), home, request)}
     except SpecError as error:
         return {"error": str(error)}
     except Exception as error:  # noqa: BLE001  # data and plugins may raise anything
