@@ -28,6 +28,13 @@ class Terminal:
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:
             os.execvpe(command[0], list(command), {**os.environ, "TERM": "xterm-256color", **environment})
+        self._tell_size(columns, rows)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._screen.resize(rows, columns)
+        self._tell_size(columns, rows)
+
+    def _tell_size(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     @property
@@ -50,7 +57,8 @@ class Terminal:
 
     def _read(self, seconds: float) -> bool:
         """Takes in what the program writes next; False when it has closed the terminal."""
-        ready, _, _ = select.select([self._descriptor], [], [], max(0.0, min(seconds, 0.5)))
+        open_ones = [self._descriptor] if self._descriptor >= 0 else []
+        ready, _, _ = select.select(open_ones, [], [], max(0.0, min(seconds, 0.5)))
         if not ready:
             return True
         try:
@@ -73,6 +81,7 @@ class Terminal:
     def close(self) -> None:
         """Takes the terminal away, as a closed window or a broken line does: the program gets SIGHUP."""
         os.close(self._descriptor)
+        self._descriptor = -1
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
