@@ -91,6 +91,7 @@ class StreamBatches:
             persistent_workers=self._workers > 0,
             pin_memory=self._device.type == "cuda",
             multiprocessing_context="fork" if forks and self._workers else None,
+            generator=torch.Generator(),  # the global one is for the training alone
             worker_init_fn=partial(_begin, self._closed if forks else ()),
         )
         return order, loader
