@@ -6,18 +6,11 @@ import importlib.util
 import os
 import platform
 import re
-import socket
 import sys
-import threading
-import urllib.request
-from contextlib import suppress
 from pathlib import Path
 
 from tdl_tui.registry import DATASETS
 from tdl_tui.spec import Experiment
-
-WELL_KNOWN_HOST = "ossci-datasets.s3.amazonaws.com"  # torchvision's first mirror
-RESOLVE_SECONDS = 3.0
 
 
 class LaunchError(Exception):
@@ -52,26 +45,14 @@ def check_device(device: str) -> None:
 
 
 def check_data(experiment: Experiment) -> None:
-    """Refuses data that is not on this machine where it cannot be fetched either. Raises LaunchError."""
+    """Refuses a folder of data that does not hold what it should. Raises LaunchError.
+
+    Data that would be downloaded is not refused: whether that works is found out by the worker.
+    """
     data = experiment.data
     line = DATASETS[data.dataset].missing(data.options)
-    if line and (data.options.get("folder") or not has_network()):
+    if line and data.options.get("folder"):
         raise LaunchError(line)
-
-
-def has_network() -> bool:
-    """Whether a download can be tried: there is a proxy, or names of other machines are known."""
-    if urllib.request.getproxies().keys() & {"http", "https", "all"}:
-        return True
-    found = threading.Event()
-    threading.Thread(target=_resolve, args=(found,), daemon=True).start()
-    return found.wait(RESOLVE_SECONDS)
-
-
-def _resolve(found: threading.Event) -> None:
-    with suppress(OSError):
-        socket.getaddrinfo(WELL_KNOWN_HOST, 443)
-        found.set()
 
 
 def visible_gpus() -> int | None:

@@ -18,7 +18,6 @@ from tdl_tui.spec import Experiment
 from tdl_tui.training.summary import summarize
 
 from .answers import LayerAnswer, SamplesAnswer, SummaryAnswer
-from .checks import check_data, check_device
 
 
 def summary(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,16 +54,7 @@ def samples(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> d
     return SamplesAnswer(examples, dataset.shape.classes).to_json()
 
 
-def check(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing, where a launch would be accepted; raises what it would refuse."""
-    check_device(experiment.training.device)
-    check_data(experiment)
-    summary(experiment, home, request)
-    return {}
-
-
 QUESTIONS: Mapping[str, Callable[[Experiment, Path, Mapping[str, Any]], dict[str, Any]]] = {
     "summary": summary,
     "samples": samples,
-    "check": check,
 }

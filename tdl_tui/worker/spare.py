@@ -70,7 +70,7 @@ class Spare:
             raise SpareError(f"no spare worker was ready within {timeout:g} s") from None
 
     def ask(self, request: Mapping[str, Any], timeout: float = ANSWER_SECONDS) -> dict[str, Any]:
-        """The answer to {"ask": "summary" | "samples" | "check", "experiment": document, …}; starts a spare if need be.
+        """The answer to {"ask": "summary" | "samples", "experiment": document, …}; starts a spare if need be.
 
         Raises SpareError with the one line that says what is wrong with the experiment, or why there is no answer.
         """

@@ -69,12 +69,6 @@ def test_it_shows_samples_of_the_data(kept: Spare) -> None:
     assert answer.classes == tuple("0123456789")
 
 
-def test_it_checks_what_a_launch_would_refuse(kept: Spare) -> None:
-    assert kept.ask({"ask": "check", "experiment": document(1)}) == {}
-    with pytest.raises(SpareError, match="cuda:99"):
-        kept.ask({"ask": "check", "experiment": {"training": {"device": "cuda:99"}}})
-
-
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
