@@ -88,7 +88,7 @@ class RunScreen(LiveScreen[None]):
         Binding("l", "learning_rate", "lr", tooltip="change the learning rate from the next step on"),
         Binding("z", "zoom", "enlarge", tooltip="a panel, the next, and back; 1 to 5 choose one"),
         Binding("y", "log", "log", tooltip="loss on a linear or a logarithmic axis"),
-        Binding("x", "scale", "x axis", tooltip="steps, epochs or time"),
+        Binding("x", "scale", "axis", tooltip="steps, epochs or time"),
         Binding("m", "smooth", "smooth", tooltip="average the curves: off, 0.6, 0.9, 0.97"),
         Binding("o", "outputs", "outputs", tooltip="softmax or logits"),
         Binding("right,n", "probe(1)", "next probe", show=False),
@@ -111,6 +111,7 @@ class RunScreen(LiveScreen[None]):
         self._wake = threading.Event()
         self._ended = threading.Event()
         self._width = 80
+        self._wanted = (0, 0)
 
     def compose(self) -> ComposeResult:
         yield HeaderPanel(id="header")
@@ -159,14 +160,20 @@ class RunScreen(LiveScreen[None]):
 
     def on_fresh(self, message: Fresh) -> None:
         before, self.snapshot = self.snapshot, message.snapshot
-        self.title = self.snapshot.title
-        if before is None or _wants(before) != _wants(self.snapshot):
-            self._arrange()
+        if before is None or before.title != self.snapshot.title:
+            self.title = self.snapshot.title
         self._show()
         if before is None or before.summary.state != self.snapshot.summary.state:
             self.refresh_bindings()
 
+    def on_screen_resume(self) -> None:
+        self._show()
+
     def _show(self) -> None:
+        if not self.is_active:
+            return  # what lies above covers it; it is shown when this screen is back
+        if _wants(self.snapshot) != self._wanted:
+            self._arrange()
         for panel in self.query(Panel):
             if panel.display:
                 panel.take(self.snapshot, self.choices)
@@ -178,8 +185,8 @@ class RunScreen(LiveScreen[None]):
         panels = self.query_one("#panels")
         notice = self.query_one(NoticePanel)
         available = self.size.height - 3 - (1 if notice.display else 0)
-        classes, layers = _wants(self.snapshot)
-        for row, height in zip(panels.children, heights(available, classes, layers), strict=True):
+        self._wanted = _wants(self.snapshot)
+        for row, height in zip(panels.children, heights(available, *self._wanted), strict=True):
             inside = [child.id for child in row.children]
             row.display = not enlarged or enlarged in inside
             row.styles.height = "1fr" if enlarged or row.id == "charts" else height
@@ -242,7 +249,9 @@ class RunScreen(LiveScreen[None]):
         self.action_enlarge(order[(order.index(self.enlarged) + 1) % len(order)] or self.enlarged)
 
     def action_back(self) -> None:
-        if self.enlarged:
+        if self.query_one(NoticePanel).said:
+            self._say("")
+        elif self.enlarged:
             self.action_enlarge(self.enlarged)
         elif len(self.app.screen_stack) > 1:
             self.dismiss()

@@ -134,7 +134,7 @@ class ChartPanel(Panel):
         if figure != "loss":
             view = replace(view, log=False)
         if self.choices.view.smoothing:
-            title += f" · smoothed {self.choices.view.smoothing:g}"
+            title += f" · smooth {self.choices.view.smoothing:g}"
         if view.log:
             title += " · log"
         curves = chart_curves(snapshot, figure, view, (colors.train, colors.validation))
@@ -195,7 +195,7 @@ class ProbePanel(Panel):
             body = self._regression(snapshot, index, width, room)
         else:
             bars = ClassBars(outputs[index], int(probe.target), snapshot.shape.classes if snapshot.shape else ())
-            if width >= 60:
+            if width >= 76:
                 signs = [(f"{TARGET} target  {PREDICTED} predicted  {RIGHT} both   ", ink(colors.muted))]
                 right = [*signs, *right]
             left = self._input(probe, snapshot, width, room)

@@ -106,7 +106,7 @@ def _class_row(
     sign = RIGHT if target and predicted else TARGET if target else PREDICTED if predicted else " "
     color = palette.target if target else palette.bad if predicted else palette.muted
     style = ink(color, bold=target or predicted)
-    figure = fit("nan" if math.isnan(value) else real(value) if reach else f"{value:.2f}", 6 if reach else 4, "right")
+    figure = fit(_figure(value), 6 if reach else 4, "right")
     room = width - label - 3 - len(figure) - 1
     pieces: list[Piece] = [
         (f"{sign} ", style),
@@ -118,6 +118,10 @@ def _class_row(
         pieces.append((" ", PLAIN))
     pieces.append((figure, ink(palette.text if target or predicted else palette.muted)))
     return pieces
+
+
+def _figure(value: float) -> str:
+    return f"{value:.2f}" if abs(value) < 99.995 else real(value)
 
 
 def _diverging(value: float, reach: float, width: int, fill: Style, palette: Palette) -> list[Piece]:

@@ -157,8 +157,8 @@ def draw_chart(
         value = real(curve.latest) if curve.y else "–"
         legend += [
             ("  " if legend else "", PLAIN),
-            (f"{curve.name} ", ink(curve.color)),
-            (fit(value, 6), ink(palette.text)),
+            (f"{curve.name if width >= 38 else curve.name[0]} ", ink(curve.color)),
+            (fit(value, 7), ink(palette.text)),
         ]
     strips = [heading(title, key, legend, width, rule=rule, name=ink(palette.text, bold=True))]
     rows = height - 2

@@ -68,13 +68,15 @@ def beside(columns: Sequence[tuple[Sequence[Strip], int]], height: int) -> list[
 
 
 def heading(title: str, key: str, right: Sequence[Piece], width: int, *, rule: Style, name: Style) -> Strip:
-    """A panel's top line: its key and title, a thin rule, and what is said at the right while it fits."""
-    left = f"{key} {title} " if key else f"{title} "
-    length = sum(cell_len(text) for text, _ in right)
-    room = width - cell_len(left) - length - 1
-    if room < 1:
-        shown: list[Piece] = []
-        room = width - cell_len(left)
-    else:
-        shown = [(" ", PLAIN), *right]
-    return line([(f"{key} ", rule) if key else ("", rule), (f"{title} ", name), ("─" * room, rule), *shown], width)
+    """A panel's top line: its key and title, a thin rule, and what is said at the right.
+
+    What does not fit is left out: first what the title says after " · ", then the right side.
+    """
+    start = f"{key} " if key else ""
+    length = sum(cell_len(text) for text, _ in right) + 1
+    for shown, taken in ((title, length), (title.partition(" · ")[0], length), (title, 0)):
+        room = width - cell_len(start) - cell_len(shown) - 1 - taken
+        if room >= 1:
+            break
+    end: list[Piece] = [(" ", PLAIN), *right] if taken else []
+    return line([(start, rule), (f"{shown} ", name), ("─" * room, rule), *end], width)
