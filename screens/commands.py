@@ -47,7 +47,7 @@ class Actions(Provider):
     def _actions(self) -> Iterator[Command]:
         for hint in hints(self.screen):
             what = f"{hint.what[:1].upper()}{hint.what[1:]}"
-            if hint.action not in ("command_palette", "app.command_palette"):
+            if hint.action != "command_palette" and hint.group != "Move":
                 yield (
                     what,
                     f"{' '.join(hint.keys)}  {hint.help}".strip(),

@@ -210,7 +210,7 @@ class RunsScreen(LiveScreen[None]):
     # -- reading
 
     def _read(self) -> None:
-        if self._reading or not self.is_current:
+        if self._reading or not self.is_active:  # beneath a dialogue each change would repaint the whole terminal
             return
         self._reading = True
         self.run_worker(self._read_in_thread, thread=True, group="read")

@@ -125,7 +125,10 @@ Draw = Callable[[Summary, int, Paper], list[Piece]]
 
 @dataclass(frozen=True)
 class Column:
-    """A column: `rank` says which go first when room is short (0: always there); `grow` how far it may widen."""
+    """A column: `rank` says which go first when room is short (0: always there); `grow` how far it may widen.
+
+    With `words`, it is as wide as the longest of them, at most `width`.
+    """
 
     name: str
     width: int
@@ -133,6 +136,13 @@ class Column:
     draw: Draw
     grow: int = 0
     right: bool = False
+    words: Callable[[Summary], str] | None = None
+
+    def suited(self, runs: Sequence[Summary]) -> Column:
+        """The column as wide as these runs need it."""
+        if self.words is None:
+            return self
+        return replace(self, width=min(self.width, max([len(self.name) + 2, *(len(self.words(run)) for run in runs)])))
 
 
 def _state(run: Summary, width: int, paper: Paper) -> list[Piece]:
@@ -173,6 +183,10 @@ def _best(run: Summary, width: int, paper: Paper) -> list[Piece]:
     return [(fit(value, 7, "right"), ink(paper.colors.text)), (fit(f" {name}", width - 7), ink(paper.colors.muted))]
 
 
+def _best_words(run: Summary) -> str:
+    return f"{'':7} {metric(run.best)[1] if run.best else 'loss'}"
+
+
 def _test(run: Summary, width: int, paper: Paper) -> list[Piece]:
     for name, show in (("accuracy", percent), ("r2", real), ("loss", real)):
         if run.test and name in run.test:
@@ -208,14 +222,14 @@ def _age(run: Summary, width: int, paper: Paper) -> list[Piece]:
 COLUMNS = (
     Column("state", 11, 0, _state),
     Column("name", 15, 0, _name, grow=19),
-    Column("data", 13, 2, _data),
-    Column("architecture", 18, 3, _architecture),
+    Column("data", 13, 2, _data, words=dataset_of),
+    Column("architecture", 18, 3, _architecture, words=architecture_of),
     Column("optimizer", 12, 6, _optimizer),
     Column("progress", 14, 0, _progress, grow=14),
-    Column("best", 16, 0, _best),
+    Column("best", 16, 0, _best, words=_best_words),
     Column("test", 7, 4, _test, right=True),
     Column("loss", 9, 1, _spark, grow=27),
-    Column("device", 8, 7, _device),
+    Column("device", 16, 7, _device, words=lambda run: run.device),
     Column("time", 9, 5, _time, right=True),
     Column("age", 6, 0, _age, right=True),
 )
@@ -224,10 +238,9 @@ MARGIN = 3
 
 
 def fitted(runs: Sequence[Summary], width: int) -> list[Column]:
-    """The columns that fit into `width` cells, widened by the room that is left; "best" as wide as its words."""
+    """The columns that fit into `width` cells, widened by the room that is left."""
     gap = 2 if width >= 100 else GAP
-    best = 8 + max([4, *(len(metric(run.best)[1]) for run in runs if run.best)])
-    every = [replace(column, width=best) if column.name == "best" else column for column in COLUMNS]
+    every = [column.suited(runs) for column in COLUMNS]
 
     def needed(columns: Sequence[Column]) -> int:
         return MARGIN + 1 + sum(c.width for c in columns) + gap * (len(columns) - 1)
