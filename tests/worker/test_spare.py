@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from worker_runs import alive, document, short, wait_for_end, wait_until
+from worker_runs import alive, short, wait_for_end, wait_until
 
 from tdl_tui.runs import home as runs_home
 from tdl_tui.runs import lock
