@@ -32,25 +32,31 @@ class Look:
     values: dict[str, float]
     validated: int
 
-    @property
-    def line(self) -> str:
-        """One line: epoch, steps, loss, validation, learning rate, throughput, time left."""
+    def line(self, width: int | None = None) -> str:
+        """Epoch, steps, time left, loss, validation, learning rate, throughput; the last go first to fit a width."""
+        parts = self._parts()
+        while width is not None and len(parts) > 1 and cell_len("  ".join(parts)) > width:
+            parts.pop()
+        line = "  ".join(parts)
+        return line if width is None or cell_len(line) <= width else set_cell_size(line, width)
+
+    def _parts(self) -> list[str]:
         summary, values = self.summary, self.values
         progress = summary.progress
         if not progress.step:
-            return summary.message or str(summary.state)
+            return [summary.message or str(summary.state)]
         epochs = summary.experiment.get("training", {}).get("epochs", "?")
         of = f"/{count(progress.total_steps)}" if progress.total_steps else ""
         parts = [f"epoch {progress.epoch}/{epochs}", f"step {count(progress.step)}{of}"]
-        names = {"train/loss": "loss", "val/loss": "val", "val/accuracy": "accuracy", "val/r2": "R²", "lr": "lr"}
-        parts += [f"{word} {number(values[name])}" for name, word in names.items() if name in values]
-        if "speed/samples_per_s" in values:
-            parts.append(f"{count(values['speed/samples_per_s'])} samples/s")
         if summary.state is State.PAUSED:
             parts.append("paused")
         elif (left := seconds_left(progress)) is not None:
             parts.append(f"{duration(left)} left")
-        return "  ".join(parts)
+        names = {"train/loss": "loss", "val/loss": "val", "val/accuracy": "accuracy", "val/r2": "R²", "lr": "lr"}
+        parts += [f"{word} {number(values[name])}" for name, word in names.items() if name in values]
+        if "speed/samples_per_s" in values:
+            parts.append(f"{count(values['speed/samples_per_s'])} samples/s")
+        return parts
 
 
 def seconds_left(progress: Progress) -> float | None:
@@ -82,8 +88,7 @@ class Progressing:
 
     def show(self, now: Look) -> None:
         if self._rewrites:
-            width = shutil.get_terminal_size().columns - 1
-            line = now.line if cell_len(now.line) <= width else set_cell_size(now.line, width)
+            line = now.line(shutil.get_terminal_size().columns - 1)
             if line != self._shown:
                 self._out.write(f"\r{line}\x1b[K")
                 self._out.flush()
@@ -91,10 +96,10 @@ class Progressing:
             return
         summary = now.summary
         news = (summary.state is State.PAUSED, now.validated or summary.progress.epoch)
-        told = news if summary.progress.step else now.line
+        told = news if summary.progress.step else now.line()
         if told != self._told:
             self._told = told
-            self.say(now.line)
+            self.say(now.line())
 
     def say(self, line: str) -> None:
         """A line that stays."""

@@ -98,7 +98,9 @@ def best_text(summary: Summary) -> str:
     return f"{summary.best.series} {number(summary.best.value)}" if summary.best else ""
 
 
-def runs_table(summaries: Sequence[Summary], now: float) -> str:
+def runs_table(summaries: Sequence[Summary], now: float, width: int | None = None) -> str:
+    """A line a run. Where that is wider than `width` it does without data and architecture: names mostly say them."""
+
     def row(summary: Summary) -> list[str]:
         name = (
             summary.name if cell_len(summary.name) <= NAME_WIDTH else f"{set_cell_size(summary.name, NAME_WIDTH - 1)}…"
@@ -109,8 +111,11 @@ def runs_table(summaries: Sequence[Summary], now: float) -> str:
             facts = ["", "", "", summary.damage]
         return [summary.id, "damaged" if summary.damage else summary.state, name, *facts, age(summary.created, now)]
 
-    head = ("RUN", "STATE", "NAME", "DATA", "MODEL", "EPOCH", "BEST", "AGE")
-    return table(map(row, summaries), head)
+    lines = [["RUN", "STATE", "NAME", "DATA", "MODEL", "EPOCH", "BEST", "AGE"], *map(row, summaries)]
+    whole = table(lines)
+    if width is None or max(map(cell_len, whole.splitlines())) <= width:
+        return whole
+    return table([[*line[:3], *line[5:]] for line in lines])
 
 
 def run_document(summary: Summary, folder: Path) -> dict[str, Any]:

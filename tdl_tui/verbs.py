@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -279,7 +280,8 @@ def ls(as_json: Json = False) -> None:
         folder = runs_home.runs_folder(home)
         reports.print_json([reports.run_document(summary, folder / summary.id) for summary in summaries])
     elif summaries:
-        reports.say(reports.runs_table(summaries, time.time()))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        reports.say(reports.runs_table(summaries, time.time(), width))
     else:
         reports.tell(f"no runs yet in {home}; tdl train makes one")
 

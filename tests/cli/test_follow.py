@@ -8,7 +8,7 @@ import math
 import pytest
 
 from tdl_tui.follow import Interrupts, Look, Progressing, follow, look, seconds_left
-from tdl_tui.reports import age, best_text, duration, finite, number, table
+from tdl_tui.reports import age, best_text, duration, finite, number, runs_table, table
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Best, Progress, State, Summary
 
@@ -22,10 +22,12 @@ def at(step: int, epoch: int, *, validated: int = 0, state: State = State.RUNNIN
 
 
 def test_a_line_says_how_far_it_is_and_how_long_it_takes() -> None:
-    assert at(100, 5).line == "epoch 5/20  step 100/400  loss 0.5  lr 0.001  12,346 samples/s  0:30 left"
-    assert at(100, 5, state=State.PAUSED).line.endswith("paused")
-    assert at(0, 0, state=State.STARTING, message="downloading mnist").line == "downloading mnist"
-    assert at(0, 0, state=State.STARTING).line == "starting"
+    assert at(100, 5).line() == "epoch 5/20  step 100/400  0:30 left  loss 0.5  lr 0.001  12,346 samples/s"
+    assert at(100, 5).line(60) == "epoch 5/20  step 100/400  0:30 left  loss 0.5  lr 0.001"
+    assert at(100, 5).line(5) == "epoch"
+    assert "step 100/400  paused  loss" in at(100, 5, state=State.PAUSED).line()
+    assert at(0, 0, state=State.STARTING, message="downloading mnist").line() == "downloading mnist"
+    assert at(0, 0, state=State.STARTING).line() == "starting"
 
 
 def test_plain_lines_come_once_an_epoch_and_when_something_happens() -> None:
@@ -61,7 +63,7 @@ def test_a_terminals_line_is_written_over_and_never_wraps(monkeypatch: pytest.Mo
     progressing.show(at(10, 0))
     first = out.getvalue()
     assert first.startswith("\repoch 0/20")
-    assert len(first.strip("\r").removesuffix("\x1b[K")) == 29
+    assert first == "\repoch 0/20  step 10/400\x1b[K"
     assert "\n" not in first
     progressing.clear()
     assert out.getvalue() == f"{first}\r\x1b[K"
@@ -75,7 +77,7 @@ def test_following_an_ended_run_shows_nothing_and_tells_how_it_stands(make_run) 
     with RunReader(folder) as reader:
         now = look(reader)
     assert now.validated == 4
-    assert "val 0.5" in now.line
+    assert "val 0.5" in now.line()
 
 
 def test_time_left_is_unknown_before_the_first_step_and_after_the_last() -> None:
@@ -90,6 +92,15 @@ def test_figures_in_words() -> None:
     assert [age(0, now) for now in (-5, 5, 119, 7200, 864000)] == ["0 s", "5 s", "1 min", "2 h", "10 d"]
     assert finite({"a": [1.0, math.inf, (math.nan, "x")]}) == {"a": [1.0, None, [None, "x"]]}
     assert best_text(Summary("a", "b", State.RUNNING, 0, 0, best=Best("val/r2", 1, 0.5))) == "val/r2 0.5"
+
+
+def test_a_narrow_table_of_runs_does_without_data_and_architecture() -> None:
+    experiment = {"data": {"dataset": "digits"}, "model": {"architecture": "mlp"}}
+    runs = [Summary("abcdefgh", "a run", State.RUNNING, 0, 0, experiment, best=Best("val/r2", 1, 0.5))]
+    assert "digits" in runs_table(runs, 5, 80)
+    narrow = runs_table(runs, 5, 60)
+    assert "digits" not in narrow
+    assert narrow.splitlines()[1] == "abcdefgh  running  a run         val/r2 0.5  5 s"
 
 
 def test_a_table_is_aligned_by_cells() -> None:
