@@ -70,6 +70,7 @@ class Canvas(Widget):
         super().__init__(id=id, classes=classes)
         self._strips: list[Strip] = []
         self._missed = False
+        self._ground: Style | None = None
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         """At most `height` strips of exactly `width` cells."""
@@ -102,11 +103,21 @@ class Canvas(Widget):
 
     def render_line(self, y: int) -> Strip:
         strip = self._strips[y] if y < len(self._strips) else blank(self.content_size.width)
-        return strip.apply_style(Style(bgcolor=self.background_colors[1].rich_color))
+        if self._ground is None:
+            self._ground = Style(bgcolor=self.background_colors[1].rich_color)
+        return strip.apply_style(self._ground)
+
+    def notify_style_update(self) -> None:
+        self._ground = None
+        super().notify_style_update()
 
     def on_mount(self) -> None:
-        self.app.theme_changed_signal.subscribe(self, lambda _: self.paint())
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._recolor())
         self.app.screen_change_signal.subscribe(self, lambda _: self._make_up())
+
+    def _recolor(self) -> None:
+        self._ground = None
+        self.paint()
 
     def _make_up(self) -> None:
         if self._missed and self.screen.is_active:

@@ -105,27 +105,45 @@ def _figure() -> Any:
     return figure
 
 
-@lru_cache(maxsize=32)
 def raster(points: tuple[tuple[float, float], ...], width: int, height: int) -> tuple[str, ...]:
     """Lines through points of the unit square (y upwards; a y that is not finite breaks the line) in braille.
 
-    Gives `height` rows of exactly `width` characters, blank where nothing is.
+    Gives `height` rows of exactly `width` characters, blank where nothing is. A curve that grows at its end costs
+    what is new of it: it is drawn piece by piece, and pieces are kept.
     """
     if width < 1 or height < 1:
         return ()
-    if not points:
-        return (" " * width,) * height
+    rows = [[0] * width for _ in range(height)]
+    for start in range(0, max(1, len(points) - 1), PIECE):
+        for row, column, dots in _piece(points[start : start + PIECE + 1], width, height):
+            rows[row][column] |= dots
+    return tuple("".join([chr(dots) if dots else " " for dots in row]) for row in rows)
+
+
+PIECE = 24  # points; drawing has a cost of its own that is worth about as many
+
+
+@lru_cache(maxsize=256)
+def _piece(points: tuple[tuple[float, float], ...], width: int, height: int) -> tuple[tuple[int, int, int], ...]:
+    """Row, column and character code of each cell that lines through some points touch."""
+    runs = _unbroken(points)
+    if not runs:
+        return ()
     with _drawing:
         figure = _figure()
         if figure.size() != (width, height):
             figure.plot_size(width, height)
-        for run in _unbroken(points):
+        for run in runs:
             x, y = [p[0] for p in run], [min(1.0, max(0.0, p[1])) for p in run]
             figure.draw(figure.signal(x, y, marker="braille").lines(len(run) > 1))
         text: str = figure.build().string(colorless=True)
         figure.clear.data()
-    rows = text.split("\n")
-    return tuple(row[:width].ljust(width) for row in (rows + [""] * height)[:height])
+    return tuple(
+        (row, column, ord(character))
+        for row, line_of_text in enumerate(text.split("\n")[:height])
+        for column, character in enumerate(line_of_text[:width])
+        if character != " "
+    )
 
 
 def _unbroken(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:

@@ -40,7 +40,7 @@ def line(pieces: Iterable[Piece], width: int) -> Strip:
     segments: list[Segment] = []
     used = 0
     for text, style in pieces:
-        length = cell_len(text)
+        length = len(text) if text.isascii() else cell_len(text)
         if not length or used >= width:
             continue
         cut = fit(text, width - used) if used + length > width else text
