@@ -70,8 +70,9 @@ def data(case: Case) -> Any:
     return Dataset(inputs, targets, shape)
 
 
-def ours(case: Case, dataset: Any, stack: contextlib.ExitStack) -> Segment:
-    """What a worker does, all but making checkpoints, which come once a minute."""
+def ours(case: Case, dataset: Any, stack: contextlib.ExitStack, threads: int | None = None) -> Segment:
+    """What a worker does, all but making checkpoints, which come once a minute. `threads` as an experiment's; None
+    stays with those in use."""
     import torch
 
     from tdl_tui.data.batches import MemoryBatches
@@ -127,8 +128,15 @@ def ours(case: Case, dataset: Any, stack: contextlib.ExitStack) -> Segment:
     def segment() -> float:
         run = create(home, chosen.document(), title="bench")
         with RunWriter(run.folder) as writer:
-            threads = Threads(torch.get_num_threads())
-            trainer = Trainer(chosen, prepared, model, writer, CommandQueue(), device=device, threads=threads)
+            trainer = Trainer(
+                chosen,
+                prepared,
+                model,
+                writer,
+                CommandQueue(),
+                device=device,
+                threads=Threads(torch.get_num_threads() if threads is None else threads),
+            )
             started = time.perf_counter()
             trainer.train()
             seconds = time.perf_counter() - started
@@ -307,8 +315,11 @@ SIDES: dict[str, Callable[[Case, Any, contextlib.ExitStack], Segment]] = {
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    nowhere = Path(os.devnull).open("w")
-    with nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
         yield
 
 
@@ -340,6 +351,13 @@ def ratios(case: Case, against: list[str], rounds: int) -> dict[str, list[float]
         return found
 
 
+def as_a_worker(module: str) -> None:
+    """Starts this program anew with a worker's environment, unless it has it: allocator and threads read it once."""
+    if any(os.environ.get(key) != value for key, value in WORKER_ENVIRONMENT.items()):
+        environment = {**os.environ, **WORKER_ENVIRONMENT}
+        os.execve(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]], environment)
+
+
 def tell(name: str, goal: str, value: float, met: bool, **more: Any) -> None:
     print(
         json.dumps(
@@ -369,12 +387,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="such as mlp:64")
     parser.add_argument("--against", default=",".join(SIDES))
     arguments = parser.parse_args()
-    if any(os.environ.get(key) != value for key, value in WORKER_ENVIRONMENT.items()):
-        os.execve(
-            sys.executable,
-            [sys.executable, "-m", "bench.training", *sys.argv[1:]],
-            {**os.environ, **WORKER_ENVIRONMENT},
-        )
+    as_a_worker("bench.training")
     import torch
 
     from tdl_tui.training.threads import cores

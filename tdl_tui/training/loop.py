@@ -22,7 +22,7 @@ from tdl_tui.spec import Experiment
 from . import checkpoints, metrics, schedules
 from .blocks import Blocks
 from .control import Command, Control
-from .evaluation import evaluate
+from .evaluation import evaluate, evaluating
 from .layers import layers
 from .meters import Meters
 from .recorder import Recorder
@@ -192,6 +192,20 @@ class Trainer:
         except _Stopped:
             return self._result(State.STOPPED, None)
         return self._result(State.FINISHED, test)
+
+    def try_threads(self) -> None:
+        """Lets the threads be chosen by the time of a step, which is made without any effect."""
+        if self.device.type != "cpu":
+            return
+        inputs, targets = next(self.batches.epoch(0))
+
+        def step() -> None:
+            with torch.enable_grad(), self.autocast():
+                loss = self.objective(self.model(inputs), targets)
+            torch.autograd.grad(loss, self.parameters, allow_unused=True)
+
+        with evaluating(self.model, self.device):
+            self.threads.try_out(step)
 
     def _compute(self) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """The function from a batch to outputs and loss, in the precision asked for, compiled if asked for."""

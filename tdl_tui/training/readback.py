@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import torch
 from torch import Tensor
 
@@ -31,3 +33,35 @@ class Readback:
         if self._event is not None:
             self._event.synchronize()
         return self._host
+
+
+class Stopwatch:
+    """How long work takes that is begun here: the time that the host was kept and, on CUDA, that the device was."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device if device.type == "cuda" else None
+        self._host = 0.0
+        self._spans: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+
+    def __enter__(self) -> None:
+        if self._device is not None:
+            self._spans.append((self._mark(), self._mark()))
+        self._started = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._host += time.perf_counter() - self._started
+        if self._device is not None:
+            self._spans[-1] = (self._spans[-1][0], self._mark())
+
+    def seconds(self) -> float:
+        """The longer of both; waits for the device."""
+        if not self._spans:
+            return self._host
+        self._spans[-1][1].synchronize()
+        device: float = sum(first.elapsed_time(last) for first, last in self._spans) / 1000
+        return max(self._host, device)
+
+    def _mark(self) -> torch.cuda.Event:
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        event.record(torch.cuda.current_stream(self._device))
+        return event

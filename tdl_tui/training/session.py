@@ -23,6 +23,7 @@ from .control import Control
 from .loop import Replay, Trainer
 from .threads import Threads
 
+SPLITS = "splits.pt"
 OUT_OF_MEMORY = "out of memory: a smaller data.batch_size, a smaller model or training.precision=bf16 would help"
 
 
@@ -65,7 +66,7 @@ def _train(
 
     device = devices.resolve(chosen.training.device)
     threads = Threads(chosen.training.threads)
-    if content and not chosen.training.threads:
+    if content:
         threads.use(content["threads"])
     torch.manual_seed(chosen.seed)
     model = build(chosen.model.architecture, chosen.shape, chosen.model.options)
@@ -82,18 +83,21 @@ def _train(
         writer.update(
             message="",
             device=devices.describe(device),
-            threads=threads.count,
             data_shape=prepared.shape,
             steps_per_epoch=prepared.batches.steps_per_epoch,
             splits=prepared.splits.sizes(),
             normalization=prepared.normalization.document(),
             parameters=sum(p.numel() for p in model.parameters()),
         )
-        if prepared.probes and not content:
+        if not content:
+            checkpoints.save(folder / SPLITS, dict(prepared.splits))
             writer.probes(prepared.probes)
         trainer = Trainer(chosen, prepared, model, writer, control, device=device, threads=threads, folder=kept)
         if content:
             trainer.restore(content, _replay(history, content))
+        else:
+            trainer.try_threads()
+        writer.update(threads=threads.count)
         return trainer.train().state
     finally:
         prepared.batches.close()

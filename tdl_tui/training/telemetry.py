@@ -20,12 +20,12 @@ from tdl_tui.runs.records import LAYER_COLUMNS, LayerSample, ProbeSample
 
 from .evaluation import evaluating
 from .layers import Layer, activation_statistics, layers, listening
-from .readback import Readback
+from .readback import Readback, Stopwatch
 from .recorder import Recorder
 
 SECONDS_BETWEEN = 0.5  # at most two samples a second
 SAMPLES = 2048  # at most, over a whole run
-EXAMPLES = 256  # of the current batch, for the activations
+EXAMPLES = 128  # of the current batch, for the activations
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +37,7 @@ class _Sample:
     numbers: Readback
     heard: tuple[int, ...]
     outputs: tuple[int, ...]
+    watch: Stopwatch
 
 
 class Telemetry:
@@ -74,7 +75,7 @@ class Telemetry:
         self._parameters = [p for layer in self._layers for p in layer.parameters]
         self._named = False
         self._costs: deque[float] = deque(maxlen=5)
-        self._cost = 0.0
+        self._watch = Stopwatch(device)
         self._due = 0.0
         self._last = 0
         self._thinned = ceil(total_steps / SAMPLES)
@@ -85,37 +86,39 @@ class Telemetry:
 
     def before_update(self) -> None:
         """Notes the gradients' norms and the weights."""
-        started = time.perf_counter()
-        with torch.no_grad():
+        self._watch = Stopwatch(self._device)
+        with self._watch, torch.no_grad():
             norms = iter(torch._foreach_norm([p.grad for p in self._parameters if p.grad is not None]))
             self._gradients = [next(norms) if p.grad is not None else self._none for p in self._parameters]
             self._before = [p.detach().clone() for p in self._parameters]
-        self._cost = time.perf_counter() - started
 
     def after_update(self, step: int, inputs: Tensor) -> None:
         """Notes what the update changed, and looks at the layers and probes. `inputs` is the batch of the step."""
-        started = time.perf_counter()
-        with torch.no_grad():
-            parameters = [p.detach() for p in self._parameters]
-            torch._foreach_sub_(self._before, parameters)
-            norms = [*self._gradients, *torch._foreach_norm(parameters), *torch._foreach_norm(self._before)]
-        heard, statistics, outputs = self._look(inputs)
-        parts = [torch.stack([norm.float() for norm in norms]), *statistics, outputs.float().flatten()]
-        self._under_way.append(_Sample(step, time.time(), Readback(torch.cat(parts)), heard, tuple(outputs.shape)))
+        with self._watch:
+            with torch.no_grad():
+                parameters = [p.detach() for p in self._parameters]
+                torch._foreach_sub_(self._before, parameters)
+                norms = [*self._gradients, *torch._foreach_norm(parameters), *torch._foreach_norm(self._before)]
+            heard, statistics, outputs = self._look(inputs)
+            parts = [torch.stack([norm.float() for norm in norms]), *statistics, outputs.float().flatten()]
+            numbers = Readback(torch.cat(parts))
         self._before, self._gradients = [], []
-        self.collect()
         if self._last:
             self._recorder.point("telemetry/spacing", step, float(step - self._last))
         self._last = step
         self.next_step = self._total_steps if self._total_steps > step else inf  # the last step is always looked at
-        now = time.perf_counter()
-        self._costs.append(self._cost + now - started)
-        self._due = now + max(SECONDS_BETWEEN, median(self._costs) / self._budget)
+        self._due = inf  # until the cost is known
+        self._under_way.append(_Sample(step, time.time(), numbers, heard, tuple(outputs.shape), self._watch))
+        self.collect()
 
     def collect(self, wait: bool = False) -> None:
         """Records the samples that have arrived; with `wait` all."""
         while self._under_way and (wait or self._under_way[0].numbers.ready):
-            self._record(self._under_way.popleft())
+            sample = self._under_way.popleft()
+            with sample.watch:
+                self._record(sample)
+            self._costs.append(sample.watch.seconds())
+            self._due = time.perf_counter() + max(SECONDS_BETWEEN, median(self._costs) / self._budget)
 
     def _look(self, inputs: Tensor) -> tuple[tuple[int, ...], list[Tensor], Tensor]:
         """One pass of the probes and of examples of the batch: which layers were heard, their statistics, and the

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from statistics import median
 
@@ -13,6 +15,9 @@ import torch
 
 LOOK_SECONDS = 0.02
 REVISE_SECONDS = 10.0
+CLEARLY = 0.75  # cores by which what is free must differ from what is used, before the number changes
+TRY_SECONDS = 0.02
+TRIES = 4
 
 
 def cores() -> int:
@@ -57,33 +62,61 @@ def free(count: int, others: float) -> int:
 
 
 class Threads:
-    """The number in use. Given, it is kept exactly; 0 chooses it now and again at the start of an epoch, no oftener
-    than every ten seconds.
+    """The number in use. Given, it is kept exactly; 0 chooses it now, by what is free, and again at the start of an
+    epoch, no oftener than every ten seconds.
     """
 
     def __init__(self, asked: int) -> None:
         self._chooses = asked == 0
         self._load = Load()
         self._cores = cores()
+        self._useful = self._cores
         self._due = time.monotonic() + REVISE_SECONDS
-        self.count = asked or free(self._cores, running_others())
-        torch.set_num_threads(self.count)
+        self.use(asked or free(self._cores, running_others()))
 
     def use(self, count: int) -> None:
-        """Goes on with a number that was recorded."""
+        """Computes with so many from here on."""
         self.count = count
         torch.set_num_threads(count)
+
+    def try_out(self, step: Callable[[], object]) -> None:
+        """Goes down to fewer threads where a step takes as long with them: small networks do not fill many cores.
+        Steps of over 20 ms do, and are not tried. Does nothing where the number was given.
+        """
+        if not self._chooses or self.count == 1:
+            return
+        most = self.count
+        _timed(step)  # the first also fills caches and starts threads
+        if _timed(step) > TRY_SECONDS:
+            return
+        candidates = [n for n in (1, 2, 4, 8, 16, 32, 64, 128) if n < most] + [most]
+        took = dict.fromkeys(candidates, inf)
+        for _ in range(TRIES):
+            for count in candidates:
+                torch.set_num_threads(count)
+                took[count] = min(took[count], _timed(step))
+        fastest = min(took.values())
+        self.use(next(count for count in candidates if took[count] <= 1.05 * fastest))
+        if self.count < most:
+            self._useful = self.count
 
     def revise(self) -> bool:
         """Chooses anew, if it is time. Whether the number changed."""
         if not self._chooses or time.monotonic() < self._due:
             return False
         self._due = time.monotonic() + REVISE_SECONDS
-        count = free(self._cores, self._load.others())
-        if count == self.count:
+        others = self._load.others()
+        count = min(self._useful, free(self._cores, others))
+        if count == self.count or abs(self._cores - others - self.count) < CLEARLY:
             return False
         self.use(count)
         return True
+
+
+def _timed(step: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    step()
+    return time.perf_counter() - started
 
 
 def running_others() -> float:

@@ -365,3 +365,16 @@ def test_the_same_seed_gives_the_same_losses_and_another_others(tmp_path: Path) 
 def test_weights_stay_where_they_are(tmp_path: Path) -> None:
     _, trainer, _ = run_toy(toy(), tmp_path)
     assert all(p.device == CPU for p in trainer.model.parameters())
+
+
+def test_trying_threads_out_changes_nothing(tmp_path: Path) -> None:
+    chosen = variant("adam, dropout, batch norm", training={"threads": 0})
+    plain, without, _ = run_toy(variant("adam, dropout, batch norm"), tmp_path)
+    recording = Recording()
+    trainer = trainer_for(chosen, tmp_path, recording)
+    trainer.threads.use(2)
+    trainer.try_threads()
+    trainer.threads.use(1)
+    trainer.train()
+    assert recording.series["train/loss"] == plain.series["train/loss"]
+    assert same(weights(trainer), weights(without))

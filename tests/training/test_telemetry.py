@@ -118,9 +118,7 @@ class Clock:
         monkeypatch.setattr("tdl_tui.training.telemetry.time.perf_counter", lambda: self.now)
 
 
-def drive(
-    telemetry: Telemetry, clock: Clock, model: nn.Module, steps: int, step_seconds: float, cost: float
-) -> list[int]:
+def drive(telemetry: Telemetry, clock: Clock, steps: int, *, step_seconds: float, cost: float) -> list[int]:
     """Steps that take so long each, samples that cost so much each; the steps that were sampled."""
     inputs = torch.randn(6, 4)
     sampled = []
@@ -148,7 +146,7 @@ def test_it_stays_within_its_budget_and_below_two_a_second(
     model, recording, clock = net(), Recording(), Clock(monkeypatch)
     step(model, torch.optim.SGD(model.parameters(), lr=0.1), torch.randn(6, 4))
     telemetry = telemetry_of(model, recording, budget=budget, total_steps=0)
-    sampled = drive(telemetry, clock, model, 3000, 0.01, cost)
+    sampled = drive(telemetry, clock, 3000, step_seconds=0.01, cost=cost)
     assert len(sampled) >= 2
     assert (len(sampled) - 1) * cost <= budget * clock.now + 1e-9
     assert len(sampled) - 1 <= 2 * clock.now
@@ -159,7 +157,7 @@ def test_a_long_run_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     model, clock = net(), Clock(monkeypatch)
     step(model, torch.optim.SGD(model.parameters(), lr=0.1), torch.randn(6, 4))
     telemetry = telemetry_of(model, Recording(), total_steps=20 * SAMPLES)
-    sampled = drive(telemetry, clock, model, 2000, 10.0, 0.0)
+    sampled = drive(telemetry, clock, 2000, step_seconds=10.0, cost=0.0)
     assert {later - earlier for earlier, later in pairwise(sampled)} == {20}
 
 

@@ -71,3 +71,32 @@ def test_our_own_work_is_not_anothers() -> None:
     assert load.others() < threads.cores() + 0.5
     assert threads.running_others() >= 0
     assert threads.cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chosen"),
+    [
+        ({1: 0.001, 2: 0.001, 4: 0.001, 6: 0.002}, 1),  # no use: one is enough
+        ({1: 0.004, 2: 0.002, 4: 0.00205, 6: 0.003}, 2),
+        ({1: 0.006, 2: 0.003, 4: 0.002, 6: 0.001}, 6),
+        ({1: 0.3, 2: 0.2, 4: 0.1, 6: 0.1}, 6),  # long steps fill every core, and are not tried
+    ],
+)
+def test_no_more_threads_than_help(seconds: dict[int, float], chosen: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "cores", lambda: 6)
+    monkeypatch.setattr(threads, "running_others", lambda: 0.0)
+    monkeypatch.setattr(threads, "_timed", lambda step: seconds[torch.get_num_threads()])
+    monkeypatch.setattr(threads, "REVISE_SECONDS", 0.0)
+    found = Threads(0)
+    found.try_out(lambda: None)
+    assert (found.count, torch.get_num_threads()) == (chosen, chosen)
+    monkeypatch.setattr(found._load, "others", lambda: 0.0)
+    assert not found.revise()  # what did not help does not come back
+
+
+def test_a_given_number_is_not_tried() -> None:
+    def step() -> None:
+        raise AssertionError("not to be called")
+
+    Threads(2).try_out(step)
+    assert torch.get_num_threads() == 2
