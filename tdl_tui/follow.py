@@ -152,10 +152,11 @@ def follow(folder: Path, progressing: Progressing, interrupts: Interrupts) -> Su
             if interrupts.count > 1:
                 break
             time.sleep(POLL_SECONDS)
-        if followed:
-            progressing.show(look(reader))
+        last = look(reader)
+        if followed and last.summary.progress.step:
+            progressing.show(last)
         progressing.clear()
-        return reader.summary()
+        return last.summary
 
 
 def waits(summary: Summary) -> bool:
