@@ -2,7 +2,7 @@
 
 Textual keeps the regions that a widget asks to be repainted, but when it writes one that begins inside a widget it
 sends the line from the widget's left edge on, each piece with both colours and a reset. Here the same update is
-written from the changed cells alone, and a colour is said once for all that have it: about a tenth of the bytes.
+written from the changed cells alone, and a colour is said once for all that have it: about a twentieth of the bytes.
 """
 
 from __future__ import annotations
