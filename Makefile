@@ -1,7 +1,8 @@
-# make run     set up .venv and open the workbench
-# make test    set up and run every check
-# make bench   measure, and write docs/benchmarks.md
-# make clean   remove what the above built
+# make run       set up .venv and open the workbench
+# make test      set up and run every check
+# make bench     measure, and write docs/benchmarks.md
+# make pictures  take the documentation's pictures again
+# make clean     remove what the above built
 #
 # TORCH=cpu or TORCH=cuda chooses torch's build; without it, pip's own choice is taken.
 
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test check bench clean
+.PHONY: run test bench pictures clean
 
 run: $(VENV)/.installed
 	@$(BIN)/tdl $(ARGS)
@@ -24,6 +25,9 @@ test: $(VENV)/.tested
 
 bench: $(VENV)/.benched
 	$(BIN)/python -m bench
+
+pictures: $(VENV)/.installed
+	$(BIN)/python docs/pictures.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info
