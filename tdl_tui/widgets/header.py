@@ -1,0 +1,155 @@
+"""The two lines that say how a run stands: name, state, progress; then what it runs on and how fast."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+
+from rich.cells import cell_len
+from textual.strip import Strip
+
+from tdl_tui.runs.records import State, Summary
+
+from .lines import PLAIN, Piece, fit, ink, line
+from .numbers import brief, count, duration, grouped, real, size
+from .palette import Palette
+
+SIGNS: dict[State, str] = {
+    State.QUEUED: "○",
+    State.STARTING: "◌",
+    State.RUNNING: "▶",
+    State.PAUSED: "‖",
+    State.FINISHED: "✓",
+    State.STOPPED: "■",
+    State.FAILED: "✗",
+    State.LOST: "?",
+    State.ELSEWHERE: "↗",
+}
+
+
+def state_color(state: State, palette: Palette) -> str:
+    """Green for done well, amber for what waits, red for what went wrong, the accent for what is at work."""
+    return {
+        State.RUNNING: palette.accent,
+        State.FINISHED: palette.good,
+        State.FAILED: palette.bad,
+        State.LOST: palette.bad,
+        State.STOPPED: palette.text,
+    }.get(state, palette.caution)
+
+
+def progress_bar(share: float, width: int, palette: Palette) -> list[Piece]:
+    """A thin bar of `width` cells; `share` from 0 to 1, to half a cell."""
+    halves = round(min(1.0, max(0.0, share)) * width * 2)
+    full, half = divmod(halves, 2)
+    rest = width - full - half
+    return [("━" * full + "╸" * half, ink(palette.accent)), ("━" * rest, ink(palette.faint))]
+
+
+Item = list[Piece]
+
+
+def joined(items: Sequence[Item], width: int, gap: int = 3) -> Strip:
+    """Items in order, as many as fit whole, `gap` blanks between them."""
+    pieces: list[Piece] = [(" ", PLAIN)]
+    used = 1
+    for item in items:
+        length = sum(cell_len(text) for text, _ in item)
+        if used + length > width - 1 or not length:
+            continue
+        pieces += [*item, (" " * gap, PLAIN)]
+        used += length + gap
+    return line(pieces, width)
+
+
+def seconds_left(summary: Summary) -> float:
+    """How long the rest takes at the speed so far; NaN when it is not known."""
+    progress = summary.progress
+    if not progress.step or not progress.total_steps or not progress.seconds:
+        return math.nan
+    return progress.seconds / progress.step * max(0, progress.total_steps - progress.step)
+
+
+def draw_header(
+    summary: Summary,
+    title: str,
+    latest: Mapping[str, float],
+    width: int,
+    palette: Palette,
+    *,
+    notes: Sequence[str] = (),
+) -> list[Strip]:
+    """Two lines. `latest` holds the newest values of lr, speed and system series; `notes` what else there is to say."""
+    text, muted = ink(palette.text), ink(palette.muted)
+    progress, state = summary.progress, summary.state
+    share = progress.step / progress.total_steps if progress.total_steps else 0.0
+    hue = ink(state_color(state, palette), bold=True)
+    name = fit(title, min(cell_len(title), max(12, width // 3)))
+    first: list[Item] = [[(name, ink(palette.text, bold=True))], [(f"{SIGNS[state]} {state.value}", hue)]]
+    if progress.total_steps:
+        bar = max(6, min(30, width // 6))
+        first.append([*progress_bar(share, bar, palette), (fit(f"{share * 100:.0f} %", 6, "right"), text)])
+        total = grouped(progress.total_steps)
+        epochs = -(-progress.total_steps // progress.steps_per_epoch) if progress.steps_per_epoch else 0
+        if epochs:
+            shown = fit(str(min(epochs, progress.epoch)), len(str(epochs)), "right")
+            first.append([("epoch ", muted), (f"{shown}/{epochs}", text)])
+        first.append([("step ", muted), (f"{fit(grouped(progress.step), len(total), 'right')}/{total}", text)])
+    if state.live:
+        left = seconds_left(summary)
+        if not math.isnan(left) and state is not State.PAUSED:
+            first.append([(duration(left), text), (" left", muted)])
+    elif progress.seconds:
+        first.append([("took ", muted), (duration(progress.seconds), text)])
+    second: list[Item] = []
+    if summary.device:
+        second.append([(summary.device, text)])
+    if state.live and "speed/samples_per_s" in latest:
+        second.append([(fit(count(latest["speed/samples_per_s"]), 5, "right"), text), (" samples/s", muted)])
+    if "lr" in latest:
+        second.append([("lr ", muted), (brief(latest["lr"]), text)])
+    second += [[(label + " ", muted), (value, text)] for label, value in system_figures(latest)] if state.live else []
+    if summary.test:
+        second.append(
+            [("test ", muted), ("  ".join(f"{key} {real(value)}" for key, value in summary.test.items()), text)]
+        )
+    if summary.best is not None:
+        best = summary.best
+        second.append(
+            [("best ", muted), (f"{best.series} {real(best.value)}", text), (f" at {grouped(best.step)}", muted)]
+        )
+    second += [[(note, muted)] for note in notes]
+    return [joined(first, width), joined(second, width)]
+
+
+def system_figures(latest: Mapping[str, float]) -> list[tuple[str, str]]:
+    """The system series as label and figure: what ends in "memory" is in bytes, the rest in percent (0 to 100)."""
+    return [
+        (label, size(value) if label.endswith("memory") else f"{value:3.0f} %")
+        for name, value in latest.items()
+        if name.startswith("system/") and math.isfinite(value)
+        for label in (name.removeprefix("system/").replace("_", " "),)
+    ]
+
+
+def said_of_state(summary: Summary) -> str:
+    """What a person has to know about a run that is not simply at work, in one line; "" when there is nothing."""
+    if summary.damage:
+        return summary.damage
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(summary.changed)) if summary.changed else "?"
+    word = f"its last word was at {when}, step {grouped(summary.progress.step)}"
+    if summary.state is State.LOST:
+        return f"the worker is gone without a goodbye: {word}; r goes on from its last checkpoint"
+    if summary.state is State.ELSEWHERE:
+        place = f"on {summary.host}" if summary.host else "elsewhere"
+        return f"runs {place}, or its folder was copied: {word}"
+    return summary.message or _MESSAGES.get(summary.state, "")
+
+
+_MESSAGES = {
+    State.FAILED: "failed; its log says why",
+    State.QUEUED: "queued: waits for its turn",
+    State.STARTING: "starting: the worker loads torch, the data and the network; then comes the first step",
+    State.PAUSED: "paused: the worker waits and keeps everything; p lets it go on",
+}
