@@ -407,12 +407,11 @@ class SeriesWriter:
         self._step = steps[0] if steps else 0  # of the first of the points that fill no bucket yet
         self._values = values
         self._levels: list[Columns] = []
-        level = 0
-        while not self._levels or rollups.size(level) <= stored.closed:
-            size = rollups.size(level)
-            pending = stored.closed // (size * ROW) * ROW
-            self._levels.append(stored.complete(level, pending, stored.closed // size))
-            level += 1
+        known = stored.closed // BASE  # buckets of a level; the level above gets to know them by full rows
+        while known or not self._levels:
+            full = known // ROW * ROW
+            self._levels.append(stored.complete(len(self._levels), full, known))
+            known = full // FACTOR
 
     def write(self, piece: Piece) -> Iterable[Statement]:
         """Takes a piece in. The statements are for one transaction, together with those of `finish`."""

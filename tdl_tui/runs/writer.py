@@ -58,6 +58,7 @@ class RunWriter:
         self._durable = 0
         self._sync_wanted = 0
         self._closing = False
+        self._is_log_known = False  # whether the folder's entry for the log is on the disk
         self.update(worker={**host.identity(), "lock": lock.inode(folder)})
         self._thread = threading.Thread(target=self._run, name="run-writer", daemon=True)
         self._thread.start()
@@ -273,7 +274,7 @@ class RunWriter:
     def _sync(self) -> None:
         """Brings what was committed to the disk: with a rollback journal each commit has done so."""
         log = self.folder / f"{schema.FILE}-wal"
-        for path in (log, self.folder):
+        for path in (log,) if self._is_log_known else (log, self.folder):
             try:
                 descriptor = os.open(path, os.O_RDONLY)
             except FileNotFoundError:
@@ -282,6 +283,7 @@ class RunWriter:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+        self._is_log_known = True
 
 
 class _Transaction:
