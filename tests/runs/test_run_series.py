@@ -1,6 +1,7 @@
 """However points are cut into blocks, commits, crashes and resumes: what is read is what the points say."""
 
 import math
+import random
 import sqlite3
 import tempfile
 from array import array
@@ -21,6 +22,9 @@ NUMBERS = st.one_of(
     st.floats(allow_nan=True, allow_infinity=True),
     st.sampled_from([0.0, -0.0, math.nan, math.inf, -math.inf, 1.7e308, -1.7e308, 5e-324]),
 )
+
+
+SIZES = (2, 15, 100, 200, 495, 960, 1500, 3840)  # about what fills buckets, chunks and rollup rows
 
 
 @dataclass
@@ -129,7 +133,7 @@ def check_bucket(bucket: Bucket, points: list[Point]) -> None:
 def values(draw: st.DrawFn) -> list[float]:
     """A pattern, repeated to a length about what fills buckets, chunks or rollup rows."""
     pattern = draw(st.lists(NUMBERS, min_size=1, max_size=20))
-    count = draw(st.sampled_from([2, 15, 100, 200, 495, 960, 1500, 3840])) + draw(st.integers(-2, 2))
+    count = draw(st.sampled_from(SIZES)) + draw(st.integers(-2, 2))
     return [pattern[i % len(pattern)] if i % 7 else float(i) for i in range(count)]
 
 
@@ -166,6 +170,34 @@ def test_what_is_read_is_what_the_points_say(operations: list[tuple[object, ...]
                 store.check(width, 100, 900)
         finally:
             store.connection.close()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_long_history_is_read_as_it_was(tmp_path: Path, seed: int) -> None:
+    """As above, with more and larger blocks than hypothesis likes to draw."""
+    chance = random.Random(seed)
+    store = Store(schema.create(tmp_path))
+    for _ in range(40):
+        match chance.choice(("extend", "extend", "extend", "point", "commit", "crash", "drop_after", "check")):
+            case "extend":
+                block = [
+                    chance.gauss(0, 1) if chance.random() > 0.001 else math.nan for _ in range(chance.choice(SIZES))
+                ]
+                store.extend(block, chance.choice((1, 1, 1, 2)), chance.choice((1, 1, 1, 3)), 0.25)
+            case "point":
+                store.extend([chance.gauss(0, 1)], 1, 1, 0.25)
+            case "commit":
+                store.commit()
+            case "crash":
+                store.crash()
+            case "drop_after":
+                last = store.points[-1].step if store.points else 0
+                store.drop_after(round(last * chance.uniform(0.5, 1.0)))
+            case "check":
+                store.check(chance.choice((10, 300)), chance.randrange(1000), chance.randrange(1000))
+    store.check(1, 0, 1000)
+    store.check(100, 300, 600)
+    store.connection.close()
 
 
 def test_a_long_series_is_read_in_bounded_work(tmp_path: Path) -> None:
@@ -214,9 +246,9 @@ def test_steps_are_found_where_they_lie(tmp_path: Path) -> None:
 
 def test_small_blocks_fill_large_rows(tmp_path: Path) -> None:
     store = Store(schema.create(tmp_path))
-    for _ in range(2000):
+    for _ in range(600):
         store.extend([1.0, 2.0], 1, 1, 0.2)
         store.commit()
     (rows,) = store.connection.execute("SELECT count(*) FROM chunk").fetchone()
-    assert rows <= len(store.points) / 250
+    assert rows <= len(store.points) / 200
     store.connection.close()
