@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -64,13 +63,11 @@ def prepare(
     report: Report = ignore,
     channels_last: bool = False,
     splits_file: Path | None = None,
-    closed_in_loaders: Sequence[int] = (),
 ) -> Prepared:
     """Loads, splits, normalises and puts in batches. Raises DataError.
 
     `report` takes a line now and then while something is downloaded. With `channels_last` batches of pictures have
     that memory format. `splits_file` (.npz) keeps the splits: they are read from it where it is, else written to it.
-    Loading processes, where there are any, close the file descriptors `closed_in_loaders`.
     """
     data = experiment.data
     dataset = load(experiment, home, report)
@@ -88,7 +85,7 @@ def prepare(
         batches = MemoryBatches(dataset, splits, normalization, **common)
     else:
         batches = StreamBatches(
-            dataset, splits, normalization, workers=data.loader_workers, closed=closed_in_loaders, **common
+            dataset, splits, normalization, workers=data.loader_workers, **common
         )
     chosen = choose_probes(dataset, splits, experiment.telemetry.probes, data.split_seed)
     on_device = normalization.to(device)

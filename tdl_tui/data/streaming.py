@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -23,8 +21,7 @@ from .splits import Splits
 class StreamBatches:
     """The same batches as `MemoryBatches`, from examples that stay in the host's memory.
 
-    `workers` processes gather them (0: this one does), into pinned memory for a GPU. They let go of the file
-    descriptors `closed`, which they would otherwise keep open after this process ends.
+    `workers` processes gather them (0: this one does), into pinned memory for a GPU.
     """
 
     def __init__(
@@ -38,7 +35,6 @@ class StreamBatches:
         device: torch.device,
         workers: int,
         channels_last: bool = False,
-        closed: Sequence[int] = (),
     ) -> None:
         self.batch_size = batch_size
         self.seed = seed
@@ -51,7 +47,6 @@ class StreamBatches:
         inputs = dataset.inputs.permute(0, 2, 3, 1).contiguous() if self._channels_last else dataset.inputs
         self._gather = _Gather(inputs, normalization.targets(dataset.targets))
         self._workers = workers
-        self._closed = tuple(closed)
         self._loaders: dict[str, tuple[_Order, DataLoader[Batch]]] = {}
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
@@ -92,7 +87,7 @@ class StreamBatches:
             pin_memory=self._device.type == "cuda",
             multiprocessing_context="fork" if forks and self._workers else None,
             generator=torch.Generator(),  # the global one is for the training alone
-            worker_init_fn=partial(_begin, self._closed if forks else ()),
+            worker_init_fn=_begin,
         )
         return order, loader
 
@@ -121,9 +116,7 @@ class _Gather(Examples[Batch]):
         return self.inputs.index_select(0, indices), self.targets.index_select(0, indices)
 
 
-def _begin(closed: tuple[int, ...], worker: int) -> None:
-    """In a loading process: what the training does about signals and files is not for it."""
+def _begin(worker: int) -> None:
+    """In a loading process: what the training does about signals is not for it."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for descriptor in closed:
-        os.close(descriptor)

@@ -23,7 +23,7 @@ from .control import Control
 from .loop import Replay, Trainer
 from .threads import Threads
 
-SPLITS = "splits.pt"
+SPLITS = "splits.npz"
 OUT_OF_MEMORY = "out of memory: a smaller data.batch_size, a smaller model or training.precision=bf16 would help"
 
 
@@ -78,6 +78,7 @@ def _train(
         device,
         report=lambda line: writer.update(message=line),
         channels_last=layout is torch.channels_last,
+        splits_file=folder / SPLITS,
     )
     try:
         writer.update(
@@ -90,7 +91,6 @@ def _train(
             parameters=sum(p.numel() for p in model.parameters()),
         )
         if not content:
-            checkpoints.save(folder / SPLITS, dict(prepared.splits))
             writer.probes(prepared.probes)
         trainer = Trainer(chosen, prepared, model, writer, control, device=device, threads=threads, folder=kept)
         if content:

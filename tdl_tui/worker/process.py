@@ -48,7 +48,7 @@ def hold(lock_fd: int) -> None:
 
 def print_to(log: Path) -> None:
     """Sends standard output and error to the end of a file, a line at a time."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)

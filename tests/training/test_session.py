@@ -5,6 +5,7 @@ from array import array
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from toy_training import Asked, new_run, toy
@@ -12,7 +13,7 @@ from toy_training import Asked, new_run, toy
 from tdl_tui.data.dataset import DataError
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State
-from tdl_tui.training import checkpoints, session
+from tdl_tui.training import session
 from tdl_tui.training.control import CommandQueue
 from tdl_tui.training.session import run_training
 
@@ -61,7 +62,7 @@ def test_a_run_from_start_to_end(tmp_path: Path) -> None:
     assert reader.layer_names() == ["hidden1", "hidden2", "head"]
     assert {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr"} <= set(reader.series_names())
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["best.pt", "last.pt"]
-    splits = checkpoints.load(folder / session.SPLITS)
+    splits = np.load(folder / session.SPLITS)
     assert {name: len(splits[name]) for name in ("train", "validation", "test")} == facts["splits"]
     reader.close()
 
