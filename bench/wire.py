@@ -170,7 +170,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
         made = homes.create(home, document, title="watched")
-        before = 6.0  # for the workbench to open and settle
+        before = 12.0  # for the workbench to open and settle
         writer = multiprocessing.get_context("fork").Process(target=write, args=(made.folder, before + seconds))
         writer.start()
         os.close(made.lock_fd)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region
+from textual.geometry import NULL_SPACING, Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -71,6 +72,7 @@ class Canvas(Widget):
         self._strips: list[Strip] = []
         self._missed = False
         self._ground: Style | None = None
+        self._kept_lines: dict[int, tuple[Strip, Strip]] = {}
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         """At most `height` strips of exactly `width` cells."""
@@ -88,7 +90,7 @@ class Canvas(Widget):
         width, height = self.content_size
         before = self._strips
         after = [*strips[:height], *(blank(width) for _ in range(height - len(strips)))]
-        self._strips = after
+        self._strips = [was if was == now else now for was, now in zip_longest(before[: len(after)], after)]
         if len(before) != len(after) or any(a.cell_length != b.cell_length for a, b in zip(before, after, strict=True)):
             self.refresh()
             return
@@ -107,16 +109,38 @@ class Canvas(Widget):
             self._ground = Style(bgcolor=self.background_colors[1].rich_color)
         return strip.apply_style(self._ground)
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        if self.styles.gutter != NULL_SPACING or crop.column_span != (0, self.size.width) or self.opacity < 1:
+            return super().render_lines(crop)
+        return [self._finished(y) for y in crop.line_range]
+
+    def _finished(self, y: int) -> Strip:
+        """A line with its ground, filtered for the terminal; lines that stay are kept."""
+        source = self._strips[y] if y < len(self._strips) else None
+        kept = self._kept_lines.get(y)
+        if kept is not None and kept[0] is source and source is not None:
+            return kept[1]
+        finished = self.render_line(y)
+        for line_filter in self.get_line_filters():
+            finished = finished.apply_filter(line_filter, self.background_colors[1])
+        if source is not None:
+            self._kept_lines[y] = (source, finished)
+        return finished
+
     def notify_style_update(self) -> None:
-        self._ground = None
+        self._forget()
         super().notify_style_update()
+
+    def _forget(self) -> None:
+        self._ground = None
+        self._kept_lines.clear()
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _: self._recolor())
         self.app.screen_change_signal.subscribe(self, lambda _: self._make_up())
 
     def _recolor(self) -> None:
-        self._ground = None
+        self._forget()
         self.paint()
 
     def _make_up(self) -> None:

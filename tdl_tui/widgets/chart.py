@@ -120,7 +120,7 @@ def raster(points: tuple[tuple[float, float], ...], width: int, height: int) -> 
     return tuple("".join([chr(dots) if dots else " " for dots in row]) for row in rows)
 
 
-PIECE = 24  # points; drawing has a cost of its own that is worth about as many
+PIECE = 16  # points; drawing has a cost of its own that is worth about as many
 
 
 @lru_cache(maxsize=256)
