@@ -453,8 +453,8 @@ class SeriesWriter:
         whole = len(values) // BASE
         if whole:
             steps = chunk.all_steps()
-            first = [self._step, *steps[BASE - waiting : (whole - 1) * BASE - waiting + 1 : BASE]]
             ends = range(BASE - 1 - waiting, whole * BASE - waiting, BASE)
+            first = [self._step, *(steps[end + 1] for end in ends[:-1])]
             self._levels[0].extend(
                 rollups.of_points(
                     values[: whole * BASE].tolist(),

@@ -65,7 +65,7 @@ class RunWriter:
 
     # ------------------------------------------------------------------------------------------------- recording
 
-    def extend(  # noqa: PLR0917  # called for every block: what a piece of a series is, in its order
+    def extend(
         self,
         name: str,
         first_step: int,

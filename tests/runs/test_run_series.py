@@ -216,6 +216,15 @@ def test_a_long_series_is_read_in_bounded_work(tmp_path: Path) -> None:
     store.connection.close()
 
 
+def test_a_short_chunk_fills_one_bucket(tmp_path: Path) -> None:
+    store = Store(schema.create(tmp_path))
+    for count in (1000, 2, 16, 960, 16, 15, 17, 2000):
+        store.extend([float(i) for i in range(count)], 2, 1, 1.0)
+    for width in (1, 30, 1000):
+        store.check(width, 100, 900)
+    store.connection.close()
+
+
 @pytest.mark.parametrize("kept", [0, 1, 959, 960, 961, 2500, 3840, 4999])
 def test_a_series_goes_on_where_it_was_cut(tmp_path: Path, kept: int) -> None:
     store = Store(schema.create(tmp_path))
