@@ -141,8 +141,7 @@ def follow(folder: Path, progressing: Progressing, interrupts: Interrupts) -> Su
     stopping = False
     with RunReader(folder) as reader:
         followed = False
-        # A run that ends between the look at its state and at its lock seems lost: a second look tells.
-        while waits(reader.summary()) or waits(reader.summary()):
+        while waits(reader.summary()):
             followed = True
             progressing.show(look(reader))
             if interrupts.count and not stopping:

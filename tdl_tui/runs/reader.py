@@ -26,7 +26,7 @@ from .records import (
     State,
     Summary,
 )
-from .schema import Damaged, UnreadableRun
+from .schema import UnreadableRun
 from .series import SeriesReader, bucket_size
 
 LAYER_SERIES = {
@@ -35,6 +35,8 @@ LAYER_SERIES = {
     "update/ratio/": LAYER_COLUMNS.index("update_ratio"),
 }
 PAGE = 4096  # points a transaction of `points` reads
+DAMAGE = (sqlite3.Error, ValueError, TypeError, KeyError, IndexError, OverflowError, ZeroDivisionError, RecursionError)
+"""What reading and decoding raise where the bytes are not what a writer wrote; SQLite's own words may be no UTF-8."""
 
 
 class RunReader:
@@ -64,7 +66,9 @@ class RunReader:
     def summary(self) -> Summary:
         """The run in short. The state is what the worker last said, checked against the lock and the machine."""
         try:
-            return summarize(self.folder, self.facts())
+            found = summarize(self.folder, self.facts())
+            # A worker that ended between the look at its words and at its lock seems lost: it has said more since.
+            return summarize(self.folder, self.facts()) if found.state is State.LOST else found
         except UnreadableRun as error:
             return _unreadable(self.folder, str(error))
 
@@ -72,10 +76,7 @@ class RunReader:
         """Everything the writer said by `update`."""
         with self._transaction() as connection:
             rows = connection.execute("SELECT key, value FROM fact").fetchall()
-        try:
             return {key: json.loads(value) for key, value in rows}
-        except (ValueError, TypeError, RecursionError) as error:
-            raise Damaged(f"{self.folder / schema.FILE} is damaged: {error}") from None
 
     def changed(self) -> object:
         """A token that differs from the one before when anything was written, or the worker began or ended."""
@@ -92,7 +93,7 @@ class RunReader:
         """The names of all series that have points, sorted; those of the layers, in the layers' order, at the end."""
         with self._transaction() as connection:
             own = [
-                name
+                _text(name)
                 for (name,) in connection.execute(
                     "SELECT name FROM series WHERE EXISTS (SELECT 1 FROM chunk WHERE series = id) ORDER BY name"
                 )
@@ -151,7 +152,7 @@ class RunReader:
     def layer_names(self) -> list[str]:
         """The layers, in the order of a layer sample's rows."""
         with self._transaction() as connection:
-            return [name for (name,) in connection.execute("SELECT name FROM layer ORDER BY position")]
+            return [_text(name) for (name,) in connection.execute("SELECT name FROM layer ORDER BY position")]
 
     def layer_samples(self, limit: int | None = None) -> list[LayerSample]:
         """All layer samples in order, or `limit` of them, evenly chosen, the last among them."""
@@ -164,12 +165,12 @@ class RunReader:
                 connection.execute("SELECT step, time, data FROM layer_sample WHERE number = ?", (n,)).fetchone()
                 for n in numbers
             ]
-        return [LayerSample(step, time, samples.decode(data)) for step, time, data in rows]
+            return [LayerSample(step, time, samples.decode(data)) for step, time, data in rows]
 
     def layer_sample(self, step: int | None = None) -> LayerSample | None:
         """The newest layer sample at or before a step, or of all."""
         row = self._sample("layer_sample", step)
-        return row and LayerSample(row[0], row[1], samples.decode(row[2]))
+        return row and LayerSample(*row)
 
     def probes(self) -> list[Probe]:
         """The examples that are followed, in the order of a probe sample's outputs."""
@@ -177,18 +178,15 @@ class RunReader:
             rows = connection.execute(
                 "SELECT example, kind, shape, input, target FROM probe ORDER BY position"
             ).fetchall()
-        try:
             return [
                 Probe(example, kind, tuple(json.loads(shape)), tuple(array("d", data)), target)
                 for example, kind, shape, data, target in rows
             ]
-        except (ValueError, TypeError) as error:
-            raise Damaged(f"{self.folder / schema.FILE} is damaged: {error}") from None
 
     def probe_sample(self, step: int | None = None) -> ProbeSample | None:
         """The newest probe sample at or before a step, or of all."""
         row = self._sample("probe_sample", step)
-        return row and ProbeSample(row[0], row[1], samples.decode(row[2]))
+        return row and ProbeSample(*row)
 
     def events(self, after_id: int = 0, limit: int = 1000) -> list[Event]:
         """The oldest `limit` events after the one with an id."""
@@ -197,13 +195,10 @@ class RunReader:
                 "SELECT id, time, step, kind, text, data FROM event WHERE id > ? ORDER BY id LIMIT ?",
                 (after_id, limit),
             ).fetchall()
-        try:
             return [
-                Event(number, moment, step, kind, text, json.loads(data))
+                Event(number, moment, step, _text(kind), _text(text), json.loads(data))
                 for number, moment, step, kind, text, data in rows
             ]
-        except (ValueError, TypeError, RecursionError) as error:
-            raise Damaged(f"{self.folder / schema.FILE} is damaged: {error}") from None
 
     # ---------------------------------------------------------------------------------------------------- internals
 
@@ -214,7 +209,7 @@ class RunReader:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """One view of the whole run, for as long as it takes to fetch the rows. Nests."""
+        """One view of the whole run, for as long as it takes to fetch and decode the rows. Nests."""
         with self._lock:
             connection = self._open()
             try:
@@ -227,7 +222,7 @@ class RunReader:
                 finally:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
-            except sqlite3.DatabaseError as error:
+            except DAMAGE as error:
                 raise schema.damaged(self.folder / schema.FILE, error) from None
 
     @contextmanager
@@ -253,14 +248,14 @@ class RunReader:
                     )
         return _MemorySeries(array("q"), array("d"), array("d"))
 
-    def _sample(self, table: samples.Table, step: int | None) -> tuple[int, float, bytes] | None:
+    def _sample(self, table: samples.Table, step: int | None) -> tuple[int, float, samples.Rows] | None:
         with self._transaction() as connection:
             where = "" if step is None else "WHERE step <= ?"
             row: tuple[int, float, bytes] | None = connection.execute(
                 f"SELECT step, time, data FROM {table} {where} ORDER BY step DESC, number DESC LIMIT 1",
                 () if step is None else (step,),
             ).fetchone()
-        return row
+            return row and (row[0], row[1], samples.decode(row[2]))
 
 
 class _MemorySeries:
@@ -296,6 +291,12 @@ def _points(series: _AnySeries, start: int, stop: int) -> Iterator[Point]:
     return map(Point, *series.points(start, stop))
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
 def _range(series: _AnySeries, first: int | None, last: int | None) -> tuple[int, int]:
     """The ordinals of the steps first..last (inclusive), the stop exclusive."""
     start = 0 if first is None else series.ordinal_of(first)
@@ -329,7 +330,7 @@ def summarize(folder: Path, facts: dict[str, Any]) -> Summary:
             device=_typed(facts, "device", str, ""),
         )
     except (ValueError, TypeError, KeyError) as error:
-        raise Damaged(f"{folder / schema.FILE} is damaged: {type(error).__name__} {error}") from None
+        raise schema.damaged(folder / schema.FILE, error) from None
 
 
 def _typed(facts: dict[str, Any], key: str, kind: Any, default: Any) -> Any:

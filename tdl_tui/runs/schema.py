@@ -120,9 +120,10 @@ def open_readonly(folder: Path) -> sqlite3.Connection:
         raise Damaged(f"{path} cannot be read: {error.strerror}") from None
 
 
-def damaged(path: Path, error: sqlite3.Error) -> Damaged:
-    """The one line for people about a database that SQLite cannot read."""
-    return Damaged(f"{path} is damaged or cannot be read: {error}")
+def damaged(path: Path, error: Exception) -> Damaged:
+    """The one line for people about a database that cannot be read, or whose content cannot be understood."""
+    reason = str(error) if isinstance(error, sqlite3.Error) else f"{type(error).__name__}: {error}"
+    return Damaged(f"{path} is damaged or cannot be read: {' '.join(reason.split())}")
 
 
 def supports_wal(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:

@@ -1,6 +1,7 @@
 """What a reader makes of a run: alive, lost, elsewhere, damaged, newer; and where nothing can be written."""
 
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -10,15 +11,18 @@ import sys
 import tempfile
 import threading
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from tdl_tui.runs import home, host, lock, schema
 from tdl_tui.runs.home import NewRun
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.runs.records import State
+from tdl_tui.runs.records import Best, LayerSample, Probe, ProbeSample, Progress, State
 from tdl_tui.runs.table import RunTable
 from tdl_tui.runs.text import printable
 from tdl_tui.runs.writer import RunWriter
@@ -53,6 +57,36 @@ def test_a_finished_run_needs_no_lock(run: NewRun) -> None:
     assert state(run.folder) is State.FINISHED
 
 
+def test_a_run_that_ends_between_two_looks_is_not_lost(run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = lock.held
+
+    def held(folder: Path) -> bool:
+        monkeypatch.setattr(lock, "held", real)
+        with RunWriter(folder) as writer:
+            writer.update(state=State.FINISHED)
+        os.close(run.lock_fd)
+        return real(folder)
+
+    monkeypatch.setattr(lock, "held", held)
+    assert state(run.folder) is State.FINISHED
+
+
+def test_a_run_that_is_taken_up_between_two_looks_is_not_lost(run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.close(run.lock_fd)
+    real = lock.held
+    taken = []
+
+    def held(folder: Path) -> bool:
+        monkeypatch.setattr(lock, "held", real)
+        before = real(folder)
+        taken.append(lock.acquire(folder))
+        return before
+
+    monkeypatch.setattr(lock, "held", held)
+    assert state(run.folder) is State.STARTING
+    os.close(taken[0])
+
+
 def test_a_copied_or_foreign_run_is_elsewhere(run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = run.folder.with_name("copied00")
     shutil.copytree(run.folder, copy)
@@ -70,6 +104,43 @@ def test_a_restarted_machine_has_lost_its_runs(run: NewRun, monkeypatch: pytest.
     again = {**host.identity(), "boot": "another"}
     monkeypatch.setattr(host, "identity", lambda: again)
     assert state(run.folder) is State.LOST
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_bits_are_wrong_a_reader_reads_or_says_so(run: NewRun, seed: int) -> None:
+    with RunWriter(run.folder) as writer:
+        writer.update(state=State.RUNNING, best=Best("val/loss", 3, 0.5), progress=Progress(300, 3, 600, 100, 1.5))
+        writer.extend("train/loss", 1, 1, array("d", range(300)), 0.0, 1.0)
+        writer.layers(["hidden1", "head"])
+        writer.layer_sample(LayerSample(7, 1.0, ((1.0,) * 6, (2.0,) * 6)))
+        writer.probes([Probe(3, "table", (2,), (0.5, 1.5), 1.0)])
+        writer.probe_sample(ProbeSample(7, 1.0, ((0.1, 0.9),)))
+        writer.event("state", "training", 0)
+    os.close(run.lock_fd)
+    path, random = run.folder / schema.FILE, Random(seed)
+    content = bytearray(path.read_bytes())
+    filled = [place for place, byte in enumerate(content) if byte]  # most of the pages is empty
+    for _ in range(random.choice((1, 4, 16))):
+        content[random.choice(filled)] ^= 1 << random.randrange(8)
+    path.write_bytes(content)
+    with RunReader(run.folder) as reader:
+        summary = reader.summary()
+        assert "\n" not in summary.damage
+        json.dumps(asdict(summary))
+        names = ("train/loss", "grad/norm/head")
+        questions: list[Callable[[], object]] = [
+            reader.series_names,
+            reader.layer_samples,
+            reader.probes,
+            reader.probe_sample,
+            reader.events,
+            *(partial(reader.columns, name) for name in names),
+            *(partial(reader.buckets, name, 40) for name in names),
+            *(partial(reader.last, name) for name in names),
+        ]
+        for ask in questions:
+            with contextlib.suppress(schema.UnreadableRun):
+                ask()
 
 
 def test_looking_never_keeps_a_worker_from_its_lock(run: NewRun) -> None:
@@ -146,9 +217,16 @@ def wrong_progress(path: Path) -> None:
     connection.close()
 
 
+def wrong_schema(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET name = CAST(x'66ac' AS TEXT), sql = 'x' WHERE name = 'fact'")
+    connection.close()
+
+
 @pytest.mark.parametrize(
     "spoil",
-    [spoil_header, spoil_pages, cut, empty, other, wrong_facts, wrong_state, wrong_progress, Path.unlink],
+    [spoil_header, spoil_pages, cut, empty, other, wrong_facts, wrong_state, wrong_progress, wrong_schema, Path.unlink],
 )
 def test_a_damaged_run_says_so_in_one_line_and_leaves_the_others_alone(run: NewRun, spoil) -> None:  # type: ignore[no-untyped-def]  # any of the above
     good = home.create(run.folder.parent.parent, {}, title="good")
