@@ -236,7 +236,7 @@ class Trainer:
         self._paused = False
         again = f"from step {at.step} " if at.step else ""
         self.recorder.update(state=State.RUNNING, message="", progress=self._progress())
-        self.recorder.event("state", f"training {again}on {self.device}, {self.threads.count} CPU threads", at.step)
+        self.recorder.event("state", f"training {again}on {self.device}, {_cpu_threads(self.threads.count)}", at.step)
 
     def _between_steps(self) -> None:
         """Reads the block, does what was asked, keeps a checkpoint if it is time."""
@@ -288,7 +288,7 @@ class Trainer:
             threads.use(self.replay.threads[at.step])
         elif threads.revise():
             self.recorder.update(threads=threads.count)
-            text = f"{threads.count} CPU threads from here on, by what the machine has free"
+            text = f"{_cpu_threads(threads.count)} from here on, by what the machine has free"
             self.recorder.event("threads", text, at.step, {"threads": threads.count})
 
     # ---------------------------------------------------------------------------------------------------- commands
@@ -491,3 +491,7 @@ class Trainer:
         self.blocks.moments = None if moments is None else moments.to(self.device), content["moments_count"]
         self.telemetry.start(step + 1)
         checkpoints.restore_random_states(content["random"], self.device)
+
+
+def _cpu_threads(count: int) -> str:
+    return "1 CPU thread" if count == 1 else f"{count} CPU threads"

@@ -25,7 +25,7 @@ from .recorder import Recorder
 
 SECONDS_BETWEEN = 0.5  # at most two samples a second
 SAMPLES = 2048  # at most, over a whole run
-EXAMPLES = 128  # of the current batch, for the activations
+EXAMPLES = 48  # of the current batch, beside the probes, for the activations
 
 
 @dataclass(frozen=True, eq=False)
