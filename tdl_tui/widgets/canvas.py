@@ -90,14 +90,16 @@ class Canvas(Widget):
         width, height = self.content_size
         before = self._strips
         after = [*strips[:height], *(blank(width) for _ in range(height - len(strips)))]
-        self._strips = [was if was == now else now for was, now in zip_longest(before[: len(after)], after)]
+        self._strips = [
+            was if was is now or was == now else now for was, now in zip_longest(before[: len(after)], after)
+        ]
         if len(before) != len(after) or any(a.cell_length != b.cell_length for a, b in zip(before, after, strict=True)):
             self.refresh()
             return
         regions = [
             Region(x, y, span, 1)
-            for y, (was, now) in enumerate(zip(before, after, strict=True))
-            if was != now
+            for y, (was, now) in enumerate(zip(before, self._strips, strict=True))
+            if was is not now
             for x, span in changed_spans(was, now)
         ]
         if regions:

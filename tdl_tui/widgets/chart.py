@@ -92,7 +92,7 @@ def y_span(
 
 @lru_cache(maxsize=1)
 def _figure() -> Any:
-    """The bare figure: no frame, no ticks, no colours, the unit square. Setting it up costs more than a curve."""
+    """The bare figure: no frame, no ticks, no colours. Setting it up costs more than a curve."""
     import plotext
 
     plotext.terminal.limit(False, False)
@@ -100,49 +100,58 @@ def _figure() -> Any:
     figure.clear()
     figure.axes(False)
     figure.canvas("default")
-    figure.ruler("x").frequency(0).lim(0.0, 1.0)
-    figure.ruler("y").frequency(0).lim(0.0, 1.0)
+    figure.ruler("x").frequency(0)
+    figure.ruler("y").frequency(0)
     return figure
 
 
-def raster(points: tuple[tuple[float, float], ...], width: int, height: int) -> tuple[str, ...]:
+def raster(points: Sequence[tuple[float, float]], width: int, height: int) -> tuple[str, ...]:
     """Lines through points of the unit square (y upwards; a y that is not finite breaks the line) in braille.
 
     Gives `height` rows of exactly `width` characters, blank where nothing is. A curve that grows at its end costs
-    what is new of it: it is drawn piece by piece, and pieces are kept.
+    what is new of it: it is drawn piece by piece, each on a canvas of its own size, and pieces are kept.
     """
     if width < 1 or height < 1:
         return ()
     rows = [[0] * width for _ in range(height)]
-    for start in range(0, max(1, len(points) - 1), PIECE):
-        for row, column, dots in _piece(points[start : start + PIECE + 1], width, height):
-            rows[row][column] |= dots
-    return tuple("".join([chr(dots) if dots else " " for dots in row]) for row in rows)
+    for run in _unbroken(points):
+        dots = [
+            (round(min(1.0, max(0.0, x)) * (2 * width - 1)), round(min(1.0, max(0.0, y)) * (4 * height - 1)))
+            for x, y in run
+        ]
+        for start in range(0, max(1, len(dots) - 1), PIECE):
+            part = dots[start : start + PIECE + 1]
+            left, bottom = min(x for x, _ in part) // 2, min(y for _, y in part) // 4
+            for up, right, code in _piece(tuple((x - 2 * left, y - 4 * bottom) for x, y in part)):
+                rows[height - 1 - bottom - up][left + right] |= code
+    return tuple("".join([chr(code) if code else " " for code in row]) for row in rows)
 
 
 PIECE = 16  # points; drawing has a cost of its own that is worth about as many
 
 
 @lru_cache(maxsize=256)
-def _piece(points: tuple[tuple[float, float], ...], width: int, height: int) -> tuple[tuple[int, int, int], ...]:
-    """Row, column and character code of each cell that lines through some points touch."""
-    runs = _unbroken(points)
-    if not runs:
-        return ()
+def _piece(dots: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int, int], ...]:
+    """Lines through dots, two a cell across and four up: row from below, column, character of each cell touched."""
+    wide = max(x for x, _ in dots) // 2 + 1
+    high = max(y for _, y in dots) // 4 + 1
+    # plotext counts in cells, with 0 at the middle of the first, and wants at least two of them.
+    width, height = max(2, wide), max(2, high)
+    x, y = [(dot - 0.5) / 2 for dot, _ in dots], [(dot - 1.5) / 4 for _, dot in dots]
     with _drawing:
         figure = _figure()
         if figure.size() != (width, height):
             figure.plot_size(width, height)
-        for run in runs:
-            x, y = [p[0] for p in run], [min(1.0, max(0.0, p[1])) for p in run]
-            figure.draw(figure.signal(x, y, marker="braille").lines(len(run) > 1))
+        figure.ruler("x").lim(0.0, width - 1.0)
+        figure.ruler("y").lim(0.0, height - 1.0)
+        figure.draw(figure.signal(x, y, marker="braille").lines(len(dots) > 1))
         text: str = figure.build().string(colorless=True)
         figure.clear.data()
     return tuple(
-        (row, column, ord(character))
-        for row, line_of_text in enumerate(text.split("\n")[:height])
-        for column, character in enumerate(line_of_text[:width])
-        if character != " "
+        (height - 1 - row, column, ord(character))
+        for row, characters in enumerate(text.split("\n"))
+        for column, character in enumerate(characters)
+        if character != " " and column < wide and height - 1 - row < high
     )
 
 
@@ -216,11 +225,10 @@ def _overlay(curves: Sequence[Curve], x: Span, y: Span, columns: int, rows: int)
     """Character and colour ("" where blank) of each cell; where curves meet, both show in the later one's colour."""
     grid = [[(" ", "")] * columns for _ in range(rows)]
     for curve in curves:
-        # A tenth of a thousandth of a cell is not seen: rounding lets a curve that has not moved come from the cache.
-        points = tuple(
-            (round(x.place(a), 5), round(y.place(b), 5) if math.isfinite(b) and (b > 0 or not y.log) else math.nan)
+        points = [
+            (x.place(a), y.place(b) if math.isfinite(b) and (b > 0 or not y.log) else math.nan)
             for a, b in zip(curve.x, curve.y, strict=True)
-        )
+        ]
         for row, text in enumerate(raster(points, columns, rows)):
             for column, character in enumerate(text):
                 if character == " ":

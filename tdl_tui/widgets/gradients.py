@@ -17,8 +17,8 @@ from .numbers import norm, percent, scientific
 from .palette import Palette
 from .sparkline import sparkline
 
-TOO_LOW, TOO_HIGH = 1e-5, 1e-1
-"""Bounds of a plausible update ratio: two orders of magnitude around the 1e-3 that Stanford's CS231n notes
+TOO_LOW, TOO_HIGH = 3e-5, 3e-2
+"""Bounds of a plausible update ratio: one and a half orders of magnitude around the 1e-3 that Stanford's CS231n notes
 ("Neural Networks Part 3: Ratio of weights:updates") give as a rule of thumb."""
 
 

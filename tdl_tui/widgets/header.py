@@ -52,14 +52,15 @@ Item = list[Piece]
 
 def joined(items: Sequence[Item], width: int, gap: int = 3) -> Strip:
     """Items in order, as many as fit whole, `gap` blanks between them."""
-    pieces: list[Piece] = [(" ", PLAIN)]
-    used = 1
+    pieces: list[Piece] = []
+    used = 0
     for item in items:
         length = sum(cell_len(text) for text, _ in item)
-        if used + length > width - 1 or not length:
+        before = gap if pieces else 1
+        if used + before + length > width - 1 or not length:
             continue
-        pieces += [*item, (" " * gap, PLAIN)]
-        used += length + gap
+        pieces += [(" " * before, PLAIN), *item]
+        used += before + length
     return line(pieces, width)
 
 
@@ -89,7 +90,7 @@ def draw_header(
     first: list[Item] = [[(name, ink(palette.text, bold=True))], [(f"{SIGNS[state]} {state.value}", hue)]]
     if progress.total_steps:
         bar = max(6, min(30, width // 6))
-        first.append([*progress_bar(share, bar, palette), (fit(f"{share * 100:.0f} %", 6, "right"), text)])
+        first.append([*progress_bar(share, bar, palette), (fit(f"{math.floor(share * 100 + 1e-9)} %", 6, "right"), text)])
         total = grouped(progress.total_steps)
         epochs = -(-progress.total_steps // progress.steps_per_epoch) if progress.steps_per_epoch else 0
         if epochs:
@@ -137,10 +138,10 @@ def said_of_state(summary: Summary) -> str:
     """What a person has to know about a run that is not simply at work, in one line; "" when there is nothing."""
     if summary.damage:
         return summary.damage
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(summary.changed)) if summary.changed else "?"
-    word = f"its last word was at {when}, step {grouped(summary.progress.step)}"
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(summary.changed)) if summary.changed else "?"
+    word = f"last heard of at step {grouped(summary.progress.step)}, {when}"
     if summary.state is State.LOST:
-        return f"the worker is gone without a goodbye: {word}; r goes on from its last checkpoint"
+        return f"the worker is gone (r goes on from its last checkpoint): {word}"
     if summary.state is State.ELSEWHERE:
         place = f"on {summary.host}" if summary.host else "elsewhere"
         return f"runs {place}, or its folder was copied: {word}"

@@ -36,7 +36,12 @@ def fit(text: str, width: int, align: str = "left") -> str:
 
 
 def line(pieces: Iterable[Piece], width: int) -> Strip:
-    """A strip of exactly `width` cells; what does not fit is cut."""
+    """A strip of exactly `width` cells; what does not fit is cut. Lines that come again are the same strip."""
+    return _line(tuple(pieces), width)
+
+
+@lru_cache(maxsize=256)
+def _line(pieces: tuple[Piece, ...], width: int) -> Strip:
     segments: list[Segment] = []
     used = 0
     for text, style in pieces:

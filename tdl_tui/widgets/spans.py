@@ -7,6 +7,7 @@ written from the changed cells alone, and a colour is said once for all that hav
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from rich.color import ColorSystem
@@ -14,6 +15,7 @@ from rich.console import COLOR_SYSTEMS, Console
 from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, Compositor  # the one place that knows how an update is written
+from textual.geometry import Region
 from textual.strip import Strip
 
 
@@ -93,9 +95,52 @@ class SpanUpdate(ChopsUpdate):
         return pen.finish()
 
 
+Span = tuple[int, int, int]
+"""A line, and the columns from the first to before the last."""
+
+
 class SpanCompositor(Compositor):
-    """A compositor whose partial updates are `SpanUpdate`s."""
+    """A compositor that, for a partial update, asks widgets for the lines that are in it alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wanted: list[Span] | None = None
 
     def render_partial_update(self) -> ChopsUpdate | None:
-        update = super().render_partial_update()
+        self._wanted = list(self._regions_to_spans(self._dirty_regions))
+        try:
+            update = super().render_partial_update()
+        finally:
+            self._wanted = None
         return update and SpanUpdate(update.chops, update.spans, update.chop_ends)
+
+    def _get_renders(self, crop: Region | None = None) -> Iterable[tuple[Region, Region, list[Strip]]]:
+        if self._wanted is None:
+            yield from super()._get_renders(crop)
+            return
+        left = self._wanted
+        for widget, (region, clip) in self.visible_widgets.items():  # those in front come first
+            area = region.intersection(clip)
+            touched, left = _taken(left, area)
+            if touched:
+                top, bottom = min(touched), max(touched)
+                band = Region(area.x, top, area.width, bottom - top + 1)
+                yield region, band, widget.render_lines(band.translate(-region.offset))
+            if not left:
+                return
+
+
+def _taken(spans: list[Span], area: Region) -> tuple[list[int], list[Span]]:
+    """The lines of the spans that an area touches, and the spans that it does not cover whole."""
+    touched: list[int] = []
+    left: list[Span] = []
+    x1, x2, y1, y2 = area.x, area.right, area.y, area.bottom
+    for span in spans:
+        y, start, end = span
+        if not (y1 <= y < y2 and start < x2 and end > x1):
+            left.append(span)
+            continue
+        touched.append(y)
+        if start < x1 or end > x2:
+            left.append(span)
+    return touched, left

@@ -169,7 +169,7 @@ async def test_a_run_comes_to_life_without_a_key(watch: Watch) -> None:
     ("shot", "words"),
     [
         (snapshot(step=1200, state=State.FAILED, message="out of memory: a smaller batch would help"), "smaller batch"),
-        (snapshot(step=1200, state=State.LOST), "without a goodbye"),
+        (snapshot(step=1200, state=State.LOST), "the worker is gone"),
         (snapshot(step=1200, state=State.ELSEWHERE), "runs on box"),
         (snapshot(step=1200, state=State.PAUSED), "p lets it go on"),
         (damaged("run.db was written by a newer version"), "newer version"),

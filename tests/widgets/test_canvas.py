@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.color import ColorSystem
 from rich.console import Console
@@ -156,3 +156,37 @@ async def test_a_covered_screen_rests_and_catches_up() -> None:
         app.pop_screen()
         await pilot.pause()
         assert "new" in canvas.render_line(0).text
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 78), st.integers(0, 22), st.integers(1, 30), st.integers(1, 4)), min_size=1, max_size=6
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_an_update_says_what_the_whole_screen_says_there(dirty: list[tuple[int, int, int, int]]) -> None:
+    screen = Region(0, 0, 80, 24)
+    widgets = [_Painted(character) for character in "abc-"]
+    regions = [Region(5, 2, 40, 10), Region(30, 8, 40, 10), Region(2, 15, 60, 6), screen]
+    compositor = SpanCompositor()
+    compositor.size = screen.size
+    compositor._visible_widgets = {w: (r, screen) for w, r in zip(widgets, regions, strict=True)}  # type: ignore[misc]  # front to back; stand-ins
+    compositor._dirty_regions = {r for d in dirty if (r := Region(*d).intersection(screen))}
+    asked = set(compositor._dirty_regions)
+    update = compositor.render_partial_update()
+    assert isinstance(update, SpanUpdate)
+    seen = Screenful(update.render_segments(Console(color_system="truecolor", force_terminal=True))).cells
+    whole = [strip.text for strip in compositor.render_strips()]
+    assert {place: cell[0] for place, cell in seen.items()} == {
+        (x, y): whole[y][x] for r in asked for y in r.line_range for x in r.column_range
+    }
+
+
+class _Painted:
+    """As much of a widget as a compositor asks for."""
+
+    def __init__(self, character: str) -> None:
+        self.character = character
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        return [Strip([Segment(self.character * crop.width)], crop.width)] * crop.height

@@ -183,6 +183,21 @@ def test_a_curve_is_drawn_where_its_points_are() -> None:
     assert rows[0][0] == " " and rows[-1][-1] == " "
 
 
+def test_every_dot_lies_where_its_point_is() -> None:
+    codes = {(0, 0): 0x40, (1, 0): 0x80, (0, 1): 4, (1, 1): 0x20, (0, 2): 2, (1, 2): 0x10, (0, 3): 1, (1, 3): 8}
+    for x in range(14):
+        for y in range(20):
+            expected = [[" "] * 7 for _ in range(5)]
+            expected[4 - y // 4][x // 2] = chr(0x2800 + codes[x % 2, y % 4])
+            assert raster([(x / 13, y / 19)], 7, 5) == tuple("".join(row) for row in expected)
+
+
+def test_a_grown_curve_keeps_what_was_drawn() -> None:
+    points = [(i / 99, 0.5 + 0.4 * math.sin(i / 9)) for i in range(100)]
+    before, after = raster(points[:65], 60, 12), raster(points, 60, 12)
+    assert [row[:38] for row in before] == [row[:38] for row in after]
+
+
 def _curve(name: str, ys: list[float]) -> Curve:
     return Curve(name, DARK.train, tuple(float(i) for i in range(len(ys))), tuple(ys), ys[-1] if ys else math.nan)
 
