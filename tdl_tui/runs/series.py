@@ -454,7 +454,7 @@ class SeriesWriter:
         if whole:
             steps = chunk.all_steps()
             ends = range(BASE - 1 - waiting, whole * BASE - waiting, BASE)
-            first = [self._step, *(steps[end + 1] for end in ends[:-1])]
+            first = [self._step, *steps[ends[0] + 1 : ends[-1] + 1 : BASE]]
             self._levels[0].extend(
                 rollups.of_points(
                     values[: whole * BASE].tolist(),
