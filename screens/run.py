@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 PERIOD = 0.5
 """Seconds between two looks at the run."""
+STEERING = Binding.Group("The training")
+LOOKING = Binding.Group("Look")
+PANELS = Binding.Group("Panels")
 _SCALES: dict[Scale, Scale] = {"steps": "epochs", "epochs": "time", "time": "steps"}
 _PANELS = {"1": "loss", "2": "metric", "3": "probe", "4": "gradients", "5": "events"}
 
@@ -79,25 +82,25 @@ class RunScreen(LiveScreen[None]):
 
     CSS_PATH = "run.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p,space", "steer('pause')", "pause", tooltip="after the step in progress"),
-        Binding("p,space", "steer('resume')", "go on", tooltip="let a paused run train on"),
-        Binding("r", "steer('restart')", "resume", tooltip="start a worker from the last checkpoint"),
-        Binding("s", "stop", "stop", tooltip="end it with a checkpoint to resume from"),
-        Binding("escape,q", "back", "back"),
-        Binding("c", "steer('checkpoint')", "checkpoint", tooltip="keep the weights as they are now"),
-        Binding("l", "learning_rate", "lr", tooltip="change the learning rate from the next step on"),
-        Binding("z", "zoom", "enlarge", tooltip="a panel, the next, and back; 1 to 5 choose one"),
-        Binding("y", "log", "log", tooltip="loss on a linear or a logarithmic axis"),
-        Binding("x", "scale", "axis", tooltip="steps, epochs or time"),
-        Binding("m", "smooth", "smooth", tooltip="average the curves: off, 0.6, 0.9, 0.97"),
-        Binding("o", "outputs", "outputs", tooltip="softmax or logits"),
-        Binding("right,n", "probe(1)", "next probe", show=False),
-        Binding("left,b", "probe(-1)", "previous probe", show=False),
-        Binding("1", "enlarge('1')", "loss", show=False, tooltip="enlarge it, and back"),
-        Binding("2", "enlarge('2')", "accuracy", show=False, tooltip="enlarge it, and back"),
-        Binding("3", "enlarge('3')", "probe", show=False, tooltip="enlarge it, and back"),
-        Binding("4", "enlarge('4')", "gradients", show=False, tooltip="enlarge it, and back"),
-        Binding("5", "enlarge('5')", "events", show=False, tooltip="enlarge it, and back"),
+        Binding("p,space", "steer('pause')", "pause", group=STEERING, tooltip="after the step in progress"),
+        Binding("p,space", "steer('resume')", "go on", group=STEERING, tooltip="let a paused run train on"),
+        Binding("r", "steer('restart')", "resume", group=STEERING, tooltip="from its last checkpoint"),
+        Binding("s", "stop", "stop", group=STEERING, tooltip="with a checkpoint to resume from; asks first"),
+        Binding("c", "steer('checkpoint')", "checkpoint", group=STEERING, tooltip="keep the weights as they are now"),
+        Binding("l", "learning_rate", "lr", group=STEERING, tooltip="another learning rate from now on"),
+        Binding("escape,q", "back", "back", group=LOOKING),
+        Binding("z", "zoom", "enlarge", group=PANELS, tooltip="a panel, the next, and back"),
+        Binding("right,n", "probe(1)", "probe", key_display="← →", group=LOOKING, tooltip="another of the examples"),
+        Binding("left,b", "probe(-1)", "previous probe", show=False, group=LOOKING),
+        Binding("o", "outputs", "outputs", group=LOOKING, tooltip="softmax or logits"),
+        Binding("y", "log", "log", group=LOOKING, tooltip="loss on a linear or a logarithmic axis"),
+        Binding("x", "scale", "axis", group=LOOKING, tooltip="steps, epochs or time"),
+        Binding("m", "smooth", "smooth", group=LOOKING, tooltip="average the curves: off, 0.6, 0.9, 0.97"),
+        Binding("1", "enlarge('1')", "loss", show=False, group=PANELS, tooltip="enlarge it, and back"),
+        Binding("2", "enlarge('2')", "accuracy", show=False, group=PANELS, tooltip="enlarge it, and back"),
+        Binding("3", "enlarge('3')", "probe", show=False, group=PANELS, tooltip="enlarge it, and back"),
+        Binding("4", "enlarge('4')", "gradients", show=False, group=PANELS, tooltip="enlarge it, and back"),
+        Binding("5", "enlarge('5')", "events", show=False, group=PANELS, tooltip="enlarge it, and back"),
     ]
 
     def __init__(self, folder: Path, source: Callable[[], Reads] | None = None) -> None:

@@ -90,7 +90,8 @@ def draw_header(
     first: list[Item] = [[(name, ink(palette.text, bold=True))], [(f"{SIGNS[state]} {state.value}", hue)]]
     if progress.total_steps:
         bar = max(6, min(30, width // 6))
-        first.append([*progress_bar(share, bar, palette), (fit(f"{math.floor(share * 100 + 1e-9)} %", 6, "right"), text)])
+        done = f"{math.floor(share * 100 + 1e-9)} %"
+        first.append([*progress_bar(share, bar, palette), (fit(done, 6, "right"), text)])
         total = grouped(progress.total_steps)
         epochs = -(-progress.total_steps // progress.steps_per_epoch) if progress.steps_per_epoch else 0
         if epochs:

@@ -10,6 +10,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from tdl_tui.runs.text import printable
+
 Piece = tuple[str, Style]
 PLAIN = Style()
 
@@ -36,7 +38,10 @@ def fit(text: str, width: int, align: str = "left") -> str:
 
 
 def line(pieces: Iterable[Piece], width: int) -> Strip:
-    """A strip of exactly `width` cells; what does not fit is cut. Lines that come again are the same strip."""
+    """A strip of exactly `width` cells; what does not fit is cut, what would steer a terminal is made visible.
+
+    Lines that come again are the same strip.
+    """
     return _line(tuple(pieces), width)
 
 
@@ -44,7 +49,8 @@ def line(pieces: Iterable[Piece], width: int) -> Strip:
 def _line(pieces: tuple[Piece, ...], width: int) -> Strip:
     segments: list[Segment] = []
     used = 0
-    for text, style in pieces:
+    for said, style in pieces:
+        text = said if said.isprintable() else printable(said)
         length = len(text) if text.isascii() else cell_len(text)
         if not length or used >= width:
             continue

@@ -10,10 +10,10 @@ from .spans import SpanCompositor
 
 
 class LiveScreen(Screen[ScreenResultType]):
-    """Repaints changed cells alone; while an opaque screen lies above, nothing.
+    """Repaints changed cells alone; while another screen lies above, a dialogue too, nothing.
 
     Textual counts the screen right below the top one as visible, opaque or not: whatever it wants repainted would
-    have the top screen repainted whole, over and over.
+    have the top screen repainted whole, again with each of its messages.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -22,5 +22,5 @@ class LiveScreen(Screen[ScreenResultType]):
 
     @property
     def is_current(self) -> bool:
-        """Whether anything of this screen can be seen."""
-        return self.is_active or (super().is_current and self.app.screen.styles.background.a < 1)
+        """Whether this screen is to be repainted: when it is on top."""
+        return self.is_active
