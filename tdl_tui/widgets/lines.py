@@ -38,7 +38,7 @@ def fit(text: str, width: int, align: str = "left") -> str:
 
 
 def line(pieces: Iterable[Piece], width: int) -> Strip:
-    """A strip of exactly `width` cells; what does not fit is cut, what would steer a terminal is made visible.
+    """A strip of exactly `width` cells; what does not fit is cut, what would steer a terminal made visible.
 
     Lines that come again are the same strip.
     """
