@@ -28,6 +28,7 @@ from .records import (
 )
 from .schema import UnreadableRun
 from .series import SeriesReader, bucket_size
+from .text import printable
 
 LAYER_SERIES = {
     "grad/norm/": LAYER_COLUMNS.index("gradient_norm"),
@@ -316,7 +317,7 @@ def summarize(folder: Path, facts: dict[str, Any]) -> Summary:
         created = float(_typed(facts, "created", (int, float), 0.0))
         return Summary(
             id=folder.name,
-            name=_typed(facts, "title", str, "") or folder.name,
+            name=printable(_typed(facts, "title", str, "")) or folder.name,
             state=_state(folder, State(facts["state"]), worker),
             created=created,
             changed=float(_typed(facts, "changed", (int, float), created)),
@@ -324,10 +325,10 @@ def summarize(folder: Path, facts: dict[str, Any]) -> Summary:
             progress=Progress(**progress),
             best=None if best is None else Best(**best),
             test=_typed(facts, "test", dict, None),
-            message=_typed(facts, "message", str, ""),
+            message=printable(_typed(facts, "message", str, "")),
             pid=_typed(facts, "pid", int, 0),
-            host=_typed(facts, "host", str, "") or str(worker.get("host", "")),
-            device=_typed(facts, "device", str, ""),
+            host=printable(_typed(facts, "host", str, "") or str(worker.get("host", ""))),
+            device=printable(_typed(facts, "device", str, "")),
         )
     except (ValueError, TypeError, KeyError) as error:
         raise schema.damaged(folder / schema.FILE, error) from None

@@ -41,6 +41,16 @@ def state(folder: Path) -> State:
         return reader.summary().state
 
 
+def test_what_would_steer_a_terminal_is_made_visible(tmp_path: Path) -> None:
+    new = home.create(tmp_path / "home", {"seed": 0}, title="\x1b[31mred\tor\x07")
+    os.close(new.lock_fd)
+    with RunWriter(new.folder) as writer:
+        writer.update(state=State.FAILED, message="\x1b]0;title\x07", device="c\npu")
+    with RunReader(new.folder) as reader:
+        found = reader.summary()
+    assert (found.name, found.message, found.device) == ("␛[31mred or␇", "␛]0;title␇", "c pu")
+
+
 def test_a_live_run_without_its_lock_is_lost(run: NewRun) -> None:
     assert state(run.folder) is State.STARTING
     with RunWriter(run.folder) as writer:
