@@ -12,13 +12,14 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from tdl_tui.runs.records import Bucket, Event, LayerSample, Probe, Progress, State, Summary
+from tdl_tui.runs.text import printable
 from tdl_tui.widgets import numbers
 from tdl_tui.widgets.axes import Span, covering, growing, ticks, x_ticks
 from tdl_tui.widgets.bars import ClassBars, Prediction, bar, chosen_rows, draw_classes, draw_predictions, softmax
 from tdl_tui.widgets.chart import Curve, View, curve_of, draw_chart, raster, smooth, y_span
 from tdl_tui.widgets.events import draw_events
 from tdl_tui.widgets.gradients import Health, LayerTable, draw_gradients, health
-from tdl_tui.widgets.header import draw_header, said_of_state, seconds_left
+from tdl_tui.widgets.header import draw_header, joined, said_of_state, seconds_left
 from tdl_tui.widgets.lines import beside, fit, line
 from tdl_tui.widgets.palette import DARK, LIGHT, PALETTES
 from tdl_tui.widgets.picture import draw_picture, draw_row, draw_trace, picture_size, resample
@@ -40,6 +41,19 @@ def test_fitted_text_is_exactly_as_wide_as_asked(text: str, width: int, align: s
 def test_a_line_is_exactly_as_wide_as_asked(pieces: list[str], width: int) -> None:
     strip = line([(piece, Style()) for piece in pieces], width)
     assert strip.cell_length == cell_len(strip.text) == width
+
+
+@given(st.lists(st.text(max_size=30), max_size=6), widths)
+def test_a_line_of_any_text_fills_its_cells_and_steers_nothing(pieces: list[str], width: int) -> None:
+    strip = line([(piece, Style()) for piece in pieces], width)
+    assert strip.cell_length == width
+    assert strip.text == printable(strip.text)
+
+
+def test_items_that_fill_a_line_are_not_cut() -> None:
+    item = [("123456789", Style())]
+    assert joined([item, item], 23).text == " 123456789   123456789 "
+    assert joined([item, item], 22).text.rstrip() == " 123456789"
 
 
 @given(anything, widths)
