@@ -55,14 +55,15 @@ class Option:
     @property
     def range(self) -> str:
         """The allowed range in words, empty if there is none: "above 0", "1 to 8", "at least 1"."""
+        high = None if self.high == MANY else self.high
         if self.low is None:
-            return "" if self.high is None else f"at most {_number(self.high)}"
+            return "" if high is None else f"at most {_number(high)}"
         if self.above:
-            below = "" if self.high is None else f", at most {_number(self.high)}"
+            below = "" if high is None else f", at most {_number(high)}"
             return f"above {_number(self.low)}{below}"
-        if self.high is None:
+        if high is None:
             return f"at least {_number(self.low)}"
-        return f"{_number(self.low)} to {_number(self.high)}"
+        return f"{_number(self.low)} to {_number(high)}"
 
     @property
     def wanted(self) -> str:
@@ -87,7 +88,8 @@ class Option:
         for number in converted if isinstance(converted, tuple) else (converted,):
             if isinstance(number, (int, float)) and not isinstance(number, bool) and not self._within(number):
                 must = "must each be" if isinstance(converted, tuple) else "must be"
-                raise ValueError(f"{must} {self.range or 'finite'}, got {shown(value)}")
+                beyond = self.high == MANY and number > MANY
+                raise ValueError(f"{must} {f'at most {MANY}' if beyond else self.range or 'finite'}, got {shown(value)}")
         return converted
 
     def parse(self, text: str) -> Value:
@@ -118,6 +120,8 @@ class Option:
         return self.high is None or number <= self.high
 
 
+MANY = 10**9
+"""A bound that only keeps counts sane: said to those alone who go beyond it."""
 LONGEST = 80  # characters of a wrong value that an error repeats
 _KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 

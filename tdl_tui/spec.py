@@ -21,6 +21,7 @@ from tdl_tui.registry import (
     ARCHITECTURES,
     DATASETS,
     LOSSES,
+    MANY,
     OPTIMIZERS,
     SCHEDULES,
     DataShape,
@@ -73,8 +74,8 @@ def _title(name: str) -> str:
 Options = dict[str, Value]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Share = Annotated[Number, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0, le=10**9, strict=True)]
-Positive = Annotated[int, Field(ge=1, le=10**9, strict=True)]
+Count = Annotated[int, Field(ge=0, le=MANY, strict=True)]
+Positive = Annotated[int, Field(ge=1, le=MANY, strict=True)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)]
 Title = Annotated[str, Field(max_length=200), AfterValidator(_title)]
 
@@ -489,4 +490,6 @@ def _in_words(path: str, fault: Mapping[str, Any]) -> str:
         return f"must be auto, cpu, mps, cuda or cuda:N{got}"
     if option.choices:
         return f"must be {option.kind}{got}"
+    if fault["type"] == "less_than_equal" and option.high == MANY:
+        return f"must be {option.kind} at most {MANY}{got}"
     return f"must be {option.wanted}{got}"
