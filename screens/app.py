@@ -142,6 +142,8 @@ class Workbench(App[None]):
         from .run import RunScreen
 
         self.push_screen(RunScreen(folder))
+        if isinstance(table := self.screen_stack[0], RunsScreen):
+            table.awaited = folder.name
 
     def new(self, document: Mapping[str, Any] | None = None) -> None:
         """Shows the form, filled from a document where one is given."""

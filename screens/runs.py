@@ -169,7 +169,7 @@ class RunsScreen(LiveScreen[None]):
         Binding("S", "reverse", "reverse the order", show=False, group=TABLE),
         Binding("x", "stop", "stop", group=ACTING, tooltip="with a checkpoint; it can be resumed"),
         Binding("p", "pause", "pause", group=ACTING),
-        Binding("r", "resume", "resume", group=ACTING, tooltip="lets a paused run go on, restarts one that ended"),
+        Binding("r", "resume", "resume", group=ACTING, tooltip="goes on, or from the last checkpoint"),
         Binding("c", "copy", "copy", group=ACTING, tooltip="to a new experiment"),
         Binding("d,delete", "delete", "delete", group=ACTING),
         Binding("u", "undo", "undo delete", group=ACTING),
@@ -189,6 +189,8 @@ class RunsScreen(LiveScreen[None]):
         super().__init__()
         self._reading = False
         self._deleted: list[tuple[str, Path]] = []
+        self.awaited = ""
+        """The run that was opened last: the cursor goes to it when it is read."""
         self._known: RunTable | None = None
         self._losses: Losses | None = None
 
@@ -235,6 +237,10 @@ class RunsScreen(LiveScreen[None]):
 
     def _take(self, runs: list[Summary]) -> tuple[list[Summary], int]:
         self._table.take(runs)
+        if any(run.id == self.awaited for run in runs):
+            if any(run.id == self.awaited for run in self._table.shown):
+                self._table.look(replace(self._table.view, cursor=self.awaited))
+            self.awaited = ""
         self._changed()
         return self._table.in_sight, self._table.spark_width
 

@@ -185,3 +185,12 @@ def test_a_key_line_never_cuts_a_word() -> None:
         assert strip.cell_length == width
         text = strip.text.replace("ctrl+p find", "").replace("? help", "").replace("enter open", "")
         assert text.replace("n new", "").replace("space mark", "").strip() == ""
+
+
+async def test_the_cursor_waits_at_the_run_that_was_opened(runs: Path, bench: Bench, until: Until) -> None:
+    app = bench(open_folder=runs / "runs" / "run00005")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+        await until(pilot, lambda: app.screen.query_one(RunsTable).view.cursor == "run00005")
