@@ -110,16 +110,16 @@ class NewScreen(LiveScreen[None]):
         Binding("up", "step(-1)", "previous", key_display="↑", show=False, group=MOVING),
         Binding("tab", "step(1)", "next", show=False, group=MOVING),
         Binding("shift+tab", "step(-1)", "previous", show=False, group=MOVING),
-        Binding("pagedown", "group(1)", "next section", group=MOVING),
+        Binding("pagedown", "group(1)", "next section", show=False, group=MOVING),
         Binding("pageup", "group(-1)", "previous section", show=False, group=MOVING),
         Binding("left", "cycle(-1)", "choice before", key_display="←", show=False, group=FILLING),
         Binding("right", "cycle(1)", "change", key_display="← →", group=FILLING),
         Binding("enter", "enter", "list", group=FILLING, tooltip="lists the choices; after typing: next"),
+        Binding("escape", "back", "back", tooltip="to the runs; the form is kept", group=TRAINING),
+        Binding("ctrl+s", "save", "save", group=TRAINING, tooltip="the experiment as a TOML file"),
         Binding("ctrl+r", "reset", "default", group=FILLING, tooltip="takes back what was said in this field"),
         Binding("ctrl+n", "clear", "start over", show=False, group=FILLING),
-        Binding("ctrl+s", "save", "save", group=TRAINING, tooltip="the experiment as a TOML file"),
         Binding("ctrl+y", "copy", "copy command", show=False, group=TRAINING),
-        Binding("escape", "back", "back", tooltip="to the runs; the form is kept"),
     ]
 
     def __init__(self, document: Mapping[str, Any] | None = None) -> None:

@@ -74,8 +74,10 @@ def _data_lines(preview: Preview, width: int, colors: Palette) -> list[Strip]:
     if summary is not None:
         steps = summary.steps_per_epoch
         said += [(grouped(summary.training_examples), "to train on"), (grouped(steps), "steps an epoch")]
-        said.append((grouped(steps * preview.epochs), "in all"))
-    return height_of(_flow(said, width, colors), width, 3)
+        said.append((grouped(steps * preview.epochs), "steps in all"))
+    lines = _flow(said, width, colors)
+    steady = 3 if width < 54 else 2 if width < 108 else 1  # so that nothing jumps when the answer comes
+    return height_of(lines, width, max(steady, len(lines)))
 
 
 def _flow(said: Sequence[tuple[str, str]], width: int, colors: Palette) -> list[Strip]:

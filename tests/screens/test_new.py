@@ -250,7 +250,7 @@ async def test_the_preview_follows_the_form(app: Workbench, until: Until) -> Non
         await pilot.press("n")
         await until(pilot, lambda: preview(pilot).summary is not None and not preview(pilot).waiting)
         shown = lines(app.screen.query_one(PreviewPane))
-        for figure in ("1,437 to train on", "23 steps an epoch", "460 in all", "9,610", "hidden1"):
+        for figure in ("1,437 to train on", "23 steps an epoch", "460 steps in all", "9,610", "hidden1"):
             assert figure in shown
         await pilot.press("pagedown", "l", "l")
         await until(pilot, lambda: "lstm is not to be had" in preview(pilot).summary_problem)
