@@ -255,22 +255,26 @@ class Trainer:
         self.telemetry.collect(wait)
         self.recorder.update(progress=self._progress())
         self.recorder.check()
-        if self.blocks.nonfinite is not None and not self._warned:
-            self._warned = True
-            message = self._not_finite(self.blocks.nonfinite)
-            if self.experiment.training.stop_on_nonfinite:
-                self.recorder.event("error", message, self.blocks.nonfinite)
-                raise NotFinite(message)
-            self.recorder.event("warning", message, self.blocks.nonfinite)
+        if self.blocks.nonfinite is not None:
+            step = self.blocks.nonfinite
+            self._not_finite(f"the loss is not finite from step {step} on", step)
 
-    def _not_finite(self, step: int) -> str:
+    def _not_finite(self, what: str, step: int) -> None:
+        """Raises NotFinite; where the experiment asks to go on, says so once."""
+        if self._warned:
+            return
+        self._warned = True
         wrong = [
             layer.name
             for layer in layers(self.model)
             if not all(bool(torch.isfinite(p).all()) for p in layer.parameters)
         ]
         where = f"not finite at step {self.position.step}: {', '.join(wrong)}" if wrong else "all weights are finite"
-        return f"the loss is not finite from step {step} on; {where}"
+        message = f"{what}; {where}"
+        if self.experiment.training.stop_on_nonfinite:
+            self.recorder.event("error", message, step)
+            raise NotFinite(message)
+        self.recorder.event("warning", message, step)
 
     def _progress(self) -> Progress:
         at = self.position
@@ -362,6 +366,7 @@ class Trainer:
             found = self._evaluate("validation")
             for name in ("loss", self.metric):
                 self.recorder.point(f"val/{name}", at.step, found[name])
+            self._check_loss("validation", found["loss"])
             self._compare(found)
         self.blocks.moments = None, 0
         self.meters.leave_out(time.perf_counter() - started)
@@ -383,6 +388,12 @@ class Trainer:
             for key, kept in self.best_weights.items():
                 kept.copy_(held[key])
         self.recorder.update(best=self.monitor.best)
+
+    def _check_loss(self, part: str, loss: float) -> None:
+        """Notices weights that the last steps broke. Raises NotFinite."""
+        if not math.isfinite(loss):
+            self._read_block(wait=True)  # where a step's own loss was not finite, that step is named
+            self._not_finite(f"the {part} loss is not finite at step {self.position.step}", self.position.step)
 
     def _patience_is_over(self) -> bool:
         patience = self.experiment.training.early_stopping.patience
@@ -421,10 +432,14 @@ class Trainer:
         if not self.batches.sizes["test"]:
             return None
         found = self._evaluate("test")
+        self._check_loss("test", found["loss"])
         deviation = self.normalization.target_deviation
         if "rmse" in found and deviation is not None:
-            found["rmse"] *= float(deviation.square().mean().sqrt()) if len(deviation) == 1 else math.nan
-        return {name: value for name, value in found.items() if not math.isnan(value)}
+            if len(deviation) == 1:
+                found["rmse"] *= float(deviation)
+            else:
+                del found["rmse"]  # there is no one unit
+        return found
 
     def _result(self, state: State, test: dict[str, float] | None) -> Result:
         at = self.position

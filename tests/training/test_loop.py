@@ -332,6 +332,26 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_names_step_and_layers(step: 
     assert not (tmp_path / "c" / "last.pt").exists()  # no checkpoint of what is broken
 
 
+@pytest.mark.parametrize(
+    ("split", "part"), [([0.5, 0.25, 0.25], "validation"), ([0.75, 0.0, 0.25], "test")], ids=["validation", "test"]
+)
+def test_weights_that_the_last_step_broke_are_noticed(split: list[float], part: str, tmp_path: Path) -> None:
+    huge = {"name": "sgd", "lr": 1e38, "options": {"momentum": 0.0}}
+    chosen = toy(data={"batch_size": 10_000, "split": split}, training={"epochs": 1}, optimizer=huge)
+    recording = Recording()
+    with pytest.raises(NotFinite, match=rf"^the {part} loss is not finite at step 1"):
+        trainer_for(chosen, tmp_path, recording).train()
+    assert all(map(math.isfinite, recording.values("train/loss")))
+
+
+def test_a_broken_step_just_before_the_validation_is_named(tmp_path: Path) -> None:
+    chosen = toy()
+    last = trainer_for(chosen, tmp_path, Recording()).batches.steps_per_epoch
+    trainer = trainer_for(chosen, tmp_path, Recording(), model=Breaks(chosen.shape, last))
+    with pytest.raises(NotFinite, match=rf"^the loss is not finite from step {last} on; not finite at step {last}: "):
+        trainer.train()
+
+
 def test_it_goes_on_when_told_to(tmp_path: Path) -> None:
     chosen = toy(training={"stop_on_nonfinite": False})
     recording, _, result = run_toy(chosen, tmp_path, model=Breaks(chosen.shape, 5))
