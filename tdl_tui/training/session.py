@@ -24,7 +24,12 @@ from .loop import Replay, Trainer
 from .threads import Threads
 
 SPLITS = "splits.npz"
+UNHEARD = "refused: training has not begun; until then a run can only be stopped"
 OUT_OF_MEMORY = "out of memory: a smaller data.batch_size, a smaller model or training.precision=bf16 would help"
+
+
+class _Stopped(Exception):
+    """A person asked for an end before training began."""
 
 
 def run_training(folder: Path, control: Control) -> State:
@@ -42,6 +47,8 @@ def run_training(folder: Path, control: Control) -> State:
     with RunWriter(folder) as writer:
         try:
             return _train(folder, facts, replayed, writer, control)
+        except _Stopped:
+            return State.STOPPED
         except Exception as error:  # noqa: BLE001  # whatever it was, the run ends as failed and says so
             traceback.print_exception(error)
             message = explain(error)
@@ -76,7 +83,7 @@ def _train(
         chosen,
         folder.parent.parent,
         device,
-        report=lambda line: writer.update(message=line),
+        report=lambda line: _wait_for_data(line, writer, control, content["position"]["step"] if content else 0),
         channels_last=layout is torch.channels_last,
         splits_file=folder / SPLITS,
     )
@@ -101,6 +108,19 @@ def _train(
         return trainer.train().state
     finally:
         prepared.batches.close()
+
+
+def _wait_for_data(line: str, writer: RunWriter, control: Control, step: int) -> None:
+    """Says how far a download is, and answers whoever asks something meanwhile. Raises _Stopped."""
+    writer.update(message=line)
+    for command in control.take() if control.pending else ():
+        answer = {"command": command.id, "verb": command.verb}
+        if command.verb != "stop":
+            writer.event("command", UNHEARD, step, {**answer, "refused": True})
+            continue
+        writer.update(state=State.STOPPED, message="")
+        writer.event("command", "stopped before training began", step, answer)
+        raise _Stopped
 
 
 def _history(reader: RunReader) -> list[tuple[int, dict[str, Any]]]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from array import array
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,24 @@ def test_commands_are_answered_while_training(tmp_path: Path) -> None:
     assert [e.data["command"] for e in reader.events() if e.kind == "command"] == ["a", "b", "c", "d", "e"]
     assert reader.summary().state is State.STOPPED
     reader.close()
+
+
+def test_a_run_can_be_stopped_while_its_data_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    control = CommandQueue()
+
+    def download(*_: Any, report: Callable[[str], None], **__: Any) -> None:
+        report("digits: 1 of 3 MB")
+        control.put(Asked("pause", id="a"))
+        control.put(Asked("stop", id="b"))
+        report("digits: 2 of 3 MB")
+        raise AssertionError("the download went on")
+
+    monkeypatch.setattr(session, "prepare", download)
+    folder = new_run(tmp_path, toy())
+    assert run_training(folder, control) is State.STOPPED
+    with RunReader(folder) as reader:
+        assert (reader.summary().state, reader.summary().message) == (State.STOPPED, "")
+        answers = {e.data["command"]: (e.data.get("refused", False), e.text) for e in reader.events()}
+    assert answers == {"a": (True, session.UNHEARD), "b": (False, "stopped before training began")}
+    monkeypatch.undo()
+    assert run_training(folder, CommandQueue()) is State.FINISHED
