@@ -84,9 +84,7 @@ def prepare(
     if storage == "memory":
         batches = MemoryBatches(dataset, splits, normalization, **common)
     else:
-        batches = StreamBatches(
-            dataset, splits, normalization, workers=data.loader_workers, **common
-        )
+        batches = StreamBatches(dataset, splits, normalization, workers=data.loader_workers, **common)
     chosen = choose_probes(dataset, splits, experiment.telemetry.probes, data.split_seed)
     on_device = normalization.to(device)
     return Prepared(
