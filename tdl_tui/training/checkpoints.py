@@ -16,23 +16,37 @@ FORMAT = 1
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be read. The message is one line for people."""
+    """A checkpoint that cannot be written or read. The message is one line for people."""
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Writes `content` (tensors and plain values) so that `path` holds it whole or does not change at all."""
-    path.parent.mkdir(exist_ok=True)
+    """Writes `content` (tensors and plain values) so that `path` holds it whole or does not change at all.
+
+    Raises CheckpointError.
+    """
     temporary = path.with_name(f".{path.name}.part")
     try:
+        path.parent.mkdir(exist_ok=True)
         with temporary.open("wb") as file:
             torch.save({"format": FORMAT, **content}, file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+        sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(f"{path} cannot be written: {_reason(error)}") from error
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said, if it did: torch speaks of its file's positions where the disk is full."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return str(error).partition("\n")[0]
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def run_training(folder: Path, control: Control) -> State:
         except _Stopped:
             return State.STOPPED
         except Exception as error:  # noqa: BLE001  # whatever it was, the run ends as failed and says so
-            traceback.print_exception(error)
+            with suppress(OSError):  # a full disk takes no log either
+                traceback.print_exception(error)
             message = explain(error)
             writer.update(state=State.FAILED, message=message)
             writer.event("state", f"failed: {message}", max(writer.steps().values(), default=0))

@@ -7,7 +7,11 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
+
+RESERVE = ".reserve"
+RESERVE_BYTES = 1 << 18
 
 
 def work(folder: Path, lock_fd: int) -> None:
@@ -15,6 +19,7 @@ def work(folder: Path, lock_fd: int) -> None:
     from .watch import CommandWatcher
 
     hold(lock_fd)
+    reserve(folder)
     watcher = CommandWatcher(folder)
     signal.signal(signal.SIGTERM, lambda number, frame: watcher.terminate())
     watcher.start()
@@ -28,8 +33,10 @@ def work(folder: Path, lock_fd: int) -> None:
 
         run_training(folder, watcher.control)
     except Exception as error:  # noqa: BLE001  # whatever it was, the run says so
+        release(folder)
         report_failure(folder, error)
     finally:
+        release(folder)
         watcher.close()
         os.close(lock_fd)  # ending the interpreter takes torch a while: nobody needs to wait for that
 
@@ -44,6 +51,18 @@ def hold(lock_fd: int) -> None:
     """Keeps the lock to this process: neither programs nor forks that it starts have hold of it."""
     os.set_inheritable(lock_fd, False)
     os.register_at_fork(after_in_child=lambda: os.close(lock_fd))
+
+
+def reserve(folder: Path) -> None:
+    """Takes a little room on the disk, so that a run whose disk becomes full can still say so (after `release`)."""
+    with suppress(OSError):  # full already: the run's first words will fail, and tell
+        (folder / RESERVE).write_bytes(os.urandom(RESERVE_BYTES))  # nothing that a filesystem could compress
+
+
+def release(folder: Path) -> None:
+    """Gives the room back."""
+    with suppress(OSError):  # gone with its folder
+        (folder / RESERVE).unlink(missing_ok=True)
 
 
 def print_to(log: Path) -> None:
@@ -63,7 +82,8 @@ def report_failure(folder: Path, error: Exception) -> None:
     from tdl_tui.runs.records import State
     from tdl_tui.runs.writer import RunWriter
 
-    traceback.print_exception(error)
+    with suppress(OSError):  # a full disk takes no log either
+        traceback.print_exception(error)
     message = one_line(error)
     writer = RunWriter(folder)
     writer.update(state=State.FAILED, message=message)

@@ -61,3 +61,14 @@ def test_kept_weights_do_not_follow_the_model() -> None:
     model(torch.randn(4, 2))
     assert torch.equal(kept["weight"], torch.ones(2))
     assert torch.equal(kept["running_mean"], torch.zeros(2))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_full_disk_is_said_in_one_line_and_leaves_what_was(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    checkpoints.save(path, {"step": 1})
+    (tmp_path / ".last.pt.part").symlink_to("/dev/full")
+    with pytest.raises(checkpoints.CheckpointError, match=rf"^{path} cannot be written: No space left on device$"):
+        checkpoints.save(path, {"weights": torch.zeros(100_000)})
+    assert checkpoints.load(path)["step"] == 1
+    assert list(tmp_path.iterdir()) == [path]

@@ -18,7 +18,7 @@ from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State
 from tdl_tui.worker import steer
 from tdl_tui.worker.launch import LaunchError, launch, resume
-from tdl_tui.worker.process import report_failure
+from tdl_tui.worker.process import RESERVE, report_failure
 
 LAUNCH = """
 import json, signal, sys
@@ -119,6 +119,39 @@ def test_what_goes_wrong_before_training_is_said_too(tmp_path: Path, capfd: pyte
     os.close(run.lock_fd)
     assert (summary_of(run.folder).state, summary_of(run.folder).message) == (State.FAILED, "no module")
     assert "ImportError" in capfd.readouterr().err
+
+
+FULL_DISK = """
+import sys
+from pathlib import Path
+from tdl_tui.runs.writer import WriteError
+from tdl_tui.training import session
+from tdl_tui.worker import process
+
+def run_training(folder, control):
+    assert (folder / process.RESERVE).stat().st_size == process.RESERVE_BYTES
+    raise WriteError("run.db cannot be written: disk is full")
+
+report_failure = process.report_failure
+
+def report(folder, error):
+    assert not (folder / process.RESERVE).exists()
+    report_failure(folder, error)
+
+session.run_training, process.report_failure = run_training, report
+sys.stderr = open("/dev/full", "w", buffering=1)
+process.work(Path(sys.argv[1]), int(sys.argv[2]))
+"""
+
+
+def test_a_run_whose_disk_is_full_has_room_left_to_say_so(tmp_path: Path) -> None:
+    run = runs_home.create(tmp_path, short().document(), title="t")
+    command = [sys.executable, "-c", FULL_DISK, str(run.folder), str(run.lock_fd)]
+    subprocess.run(command, pass_fds=[run.lock_fd], check=False, timeout=60)
+    os.close(run.lock_fd)
+    summary = summary_of(run.folder)
+    assert (summary.state, summary.message) == (State.FAILED, "run.db cannot be written: disk is full")
+    assert not (run.folder / RESERVE).exists()
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "mps"])
