@@ -67,6 +67,8 @@ class RunReader:
     def summary(self) -> Summary:
         """The run in short. The state is what the worker last said, checked against the lock and the machine."""
         try:
+            if not (self.folder / schema.FILE).exists():  # an open file outlives its folder
+                raise schema.Damaged(f"{self.folder / schema.FILE} is missing")
             found = summarize(self.folder, self.facts())
             # A worker that ended between the look at its words and at its lock seems lost: it has said more since.
             return summarize(self.folder, self.facts()) if found.state is State.LOST else found

@@ -97,6 +97,13 @@ def test_a_run_that_is_taken_up_between_two_looks_is_not_lost(run: NewRun, monke
     os.close(taken[0])
 
 
+def test_a_run_that_was_moved_away_under_a_reader_is_missing(run: NewRun) -> None:
+    with RunReader(run.folder) as reader:
+        assert reader.summary().state is State.STARTING
+        run.folder.rename(run.folder.with_name("elsewhere"))
+        assert reader.summary().damage == f"{run.folder / schema.FILE} is missing"
+
+
 def test_a_copied_or_foreign_run_is_elsewhere(run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = run.folder.with_name("copied00")
     shutil.copytree(run.folder, copy)
