@@ -184,7 +184,11 @@ class Workbench(App[None]):
             self.call_from_thread(self.notify, message, severity="warning", markup=False)
         finally:
             self._prepared.set()
+        from tdl_tui.runs.home import tidy
+
         from . import new  # noqa: F401  # imported now, so that the form opens at once
+
+        tidy(self.home)
 
     def wait_for_spare(self) -> Spare | None:
         """The spare worker, once it was started; None where there is none. For threads: it blocks until then."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import sqlite3
 import string
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,10 @@ __all__ = (
     "restore",
     "run_folders",
     "runs_folder",
+    "tidy",
 )
 DELETED = ".deleted-"
+LEFT_BEHIND_SECONDS = 86400.0  # nobody undoes a deletion, or is still making a run, after so long
 ID_LENGTH = 8
 
 
@@ -139,6 +142,21 @@ def purge(path: Path) -> None:
         return
     except OSError as error:
         raise HomeError(f"{path} cannot be removed: {error.strerror}") from None
+
+
+def tidy(home: Path) -> None:
+    """Removes what a program that was killed left behind a day ago or more: deleted runs, and runs half made.
+
+    Leaves alone what it cannot remove, and what a process has locked.
+    """
+    limit = time.time() - LEFT_BEHIND_SECONDS
+    with suppress(OSError), os.scandir(runs_folder(home)) as entries:
+        for entry in entries:
+            ours = entry.name.startswith(DELETED) or re.fullmatch(rf"\.[a-z][a-z0-9]{{{ID_LENGTH - 1}}}", entry.name)
+            if not (ours and entry.is_dir(follow_symlinks=False)):
+                continue
+            if entry.stat(follow_symlinks=False).st_ctime < limit and not lock.held(Path(entry.path)):
+                shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def _write_first(folder: Path, experiment: dict[str, Any], title: str, state: State) -> None:

@@ -35,7 +35,7 @@ def test_a_new_run_is_complete_when_it_is_seen(tmp_path: Path) -> None:
     assert home.run_folders(tmp_path / "deep" / "home") == [new.folder]
     with RunReader(new.folder) as reader:
         summary = reader.summary()
-    assert summary.name == "a\x1bb"
+    assert summary.name == "a␛b"
     assert summary.state is State.QUEUED
     assert summary.experiment == {"seed": 3}
     assert len(summary.id) == 8 and summary.id[0].isalpha() and summary.id.isalnum()
@@ -153,3 +153,27 @@ def test_runs_at_rest_are_not_read_again(tmp_path: Path, monkeypatch: pytest.Mon
     assert set(opened) == {folders[3]}
     assert again[folders[3].name].message == "changed"
     assert folders[4].name not in again
+
+
+def test_what_a_killed_program_left_behind_is_removed_after_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = home.create(tmp_path, {}, title="kept")
+    deleted = home.create(tmp_path, {}, title="deleted")
+    making = home.create(tmp_path, {}, title="made now")
+    os.close(kept.lock_fd)
+    os.close(deleted.lock_fd)
+    gone = home.delete(deleted.folder)
+    locked = making.folder.rename(making.folder.with_name(f".{making.folder.name}"))
+    draft = kept.folder.with_name(".abcdefgh")
+    other = kept.folder.with_name(".something-else")
+    for folder in (draft, other):
+        folder.mkdir()
+    home.tidy(tmp_path)
+    assert gone.exists()
+    assert draft.exists()
+    monkeypatch.setattr(home, "LEFT_BEHIND_SECONDS", -1.0)
+    home.tidy(tmp_path)
+    assert set(kept.folder.parent.iterdir()) == {kept.folder, locked, other}
+    os.close(making.lock_fd)
+    home.tidy(tmp_path / "nowhere")
