@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -425,22 +426,28 @@ class RunsScreen(LiveScreen[None]):
         self._each([run for run in runs if not run.state.live], remove, "deleted; u brings it back")
 
     def action_undo(self) -> None:
-        from tdl_tui.runs.home import restore
+        from tdl_tui.runs.home import HomeError, restore
 
         if not self._deleted:
             return
         name, moved = self._deleted.pop()
-        restore(moved)
-        self.notify(f"{name}: is back", markup=False)
+        try:
+            restore(moved)
+        except HomeError as error:
+            self.notify(f"{name}: {error}", severity="error", markup=False)
+        else:
+            self.app.clear_notifications()  # one that it was deleted may still stand there
+            self.notify(f"{name}: is back", markup=False)
         self._read()
 
     def on_unmount(self) -> None:
         """Removes for good what was deleted: nothing can bring it back now."""
         if self._deleted:
-            from tdl_tui.runs.home import purge
+            from tdl_tui.runs.home import HomeError, purge
 
             while self._deleted:
-                purge(self._deleted.pop()[1])
+                with suppress(HomeError):  # what cannot be removed now is tidied up another day
+                    purge(self._deleted.pop()[1])
 
     def _folder(self, run: Summary) -> Path:
         return workbench(self).home / "runs" / run.id
