@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -150,6 +151,18 @@ async def test_deleting_can_be_undone_until_the_end(runs: Path, bench: Bench, un
     left = {folder.name for folder in (runs / "runs").iterdir()}
     assert left == {folder.name for folder in run_folders(runs)}
     assert len(left) == 8
+
+
+async def test_a_deletion_that_cannot_be_undone_is_said(runs: Path, bench: Bench, until: Until) -> None:
+    async with bench().run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: len(of(pilot).shown) == 10)
+        await pilot.press("j", "d")
+        await until(pilot, lambda: len(of(pilot).shown) == 9)
+        (gone,) = (runs / "runs").glob(".deleted-*")
+        shutil.rmtree(gone)
+        await pilot.press("u")
+        await until(pilot, lambda: any("cannot be moved" in n.message for n in pilot.app._notifications))
+        assert len(of(pilot).shown) == 9
 
 
 async def test_a_run_at_work_is_not_deleted(runs: Path, bench: Bench, until: Until) -> None:
