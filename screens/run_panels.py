@@ -241,12 +241,13 @@ class GradientPanel(Panel):
 
     def drawn(self, snapshot: Snapshot, width: int, height: int) -> Sequence[Strip]:
         colors = palette(self.app)
-        table = LayerTable(
-            snapshot.layer_names, snapshot.layer_samples, x_axis(snapshot, View()).high if snapshot.reach else 1.0
-        )
+        reach = x_axis(snapshot, View()).high if snapshot.reach else 1.0
+        rested = snapshot.latest.get("lr") == 0
+        table = LayerTable(snapshot.layer_names, snapshot.layer_samples, reach, rested)
         right: list[Piece] = []
         if table.samples and width >= 40:
-            right = [("at step ", ink(colors.muted)), (grouped(table.samples[-1].step), ink(colors.text))]
+            right = [("lr 0 " if rested else "", ink(colors.muted)), ("at step ", ink(colors.muted))]
+            right.append((grouped(table.samples[-1].step), ink(colors.text)))
         return [self.head(right, width), *draw_gradients(table, width, height - 1, colors)]
 
 

@@ -50,11 +50,15 @@ def health(gradient_norm: float, weight_norm: float, update_ratio: float) -> Hea
 
 @dataclass(frozen=True, slots=True)
 class LayerTable:
-    """Layer statistics over the run: names in order, samples ascending by step, how far the step axis reaches."""
+    """Layer statistics over the run: names in order, samples ascending by step, how far the step axis reaches.
+
+    `rested`: the learning rate is 0 by now, so that updates of 0 say nothing about the layers.
+    """
 
     names: tuple[str, ...]
     samples: tuple[LayerSample, ...]
     reach: float
+    rested: bool = False
 
 
 def _color(mark: Health, palette: Palette) -> str:
@@ -99,7 +103,7 @@ def draw_gradients(table: LayerTable, width: int, height: int, palette: Palette)
     shown = len(table.names) if len(table.names) < height else max(0, height - 2)
     for index, name in enumerate(table.names[:shown]):
         row = last.rows[index] if index < len(last.rows) else (math.nan,) * len(LAYER_COLUMNS)
-        mark = health(row[0], row[1], row[2])
+        mark = health(row[0], row[1], math.nan if table.rested and row[2] == 0 else row[2])
         hue = ink(_color(mark, palette))
         pieces: list[Piece] = [
             (fit(name, name_width), text),

@@ -423,3 +423,12 @@ def test_words_can_be_read_on_their_ground(name: str) -> None:
     assert _contrast(palette.text, palette.ground) > 10
     for color in ("muted", "accent", "good", "caution", "bad", "train", "validation", "target", "predicted"):
         assert _contrast(getattr(palette, color), palette.ground) > 4.4, color
+
+
+def test_updates_of_a_learning_rate_of_0_are_not_called_low() -> None:
+    sample = LayerSample(8, 0.0, ((0.1, 1.0, 0.0, math.nan, math.nan, math.nan),))
+
+    def drawn(rested: bool) -> str:
+        return draw_gradients(LayerTable(("head",), (sample,), 10.0, rested), 90, 4, DARK)[1].text
+
+    assert "low" in drawn(False) and "low" not in drawn(True)
