@@ -47,6 +47,7 @@ def progress_bar(share: float, width: int, palette: Palette) -> list[Piece]:
     return [("━" * full + "╸" * half, ink(palette.accent)), ("━" * rest, ink(palette.faint))]
 
 
+_NAMES = {"r2": "R²", "rmse": "RMSE"}
 Item = list[Piece]
 
 
@@ -89,7 +90,7 @@ def draw_header(
     name = fit(title, min(cell_len(title), max(12, width // 3)))
     first: list[Item] = [[(name, ink(palette.text, bold=True))], [(f"{SIGNS[state]} {state.value}", hue)]]
     if progress.total_steps:
-        bar = max(6, min(30, width // 6))
+        bar = max(6, min(30, (width - 50) // 4))
         done = f"{math.floor(share * 100 + 1e-9)} %"
         first.append([*progress_bar(share, bar, palette), (fit(done, 6, "right"), text)])
         total = grouped(progress.total_steps)
@@ -97,13 +98,16 @@ def draw_header(
         if epochs:
             shown = fit(str(min(epochs, progress.epoch)), len(str(epochs)), "right")
             first.append([("epoch ", muted), (f"{shown}/{epochs}", text)])
-        first.append([("step ", muted), (f"{fit(grouped(progress.step), len(total), 'right')}/{total}", text)])
+        steps: Item = [("step ", muted), (f"{fit(grouped(progress.step), len(total), 'right')}/{total}", text)]
+    else:
+        steps = []
     if state.live:
         left = seconds_left(summary)
         if not math.isnan(left) and state is not State.PAUSED:
             first.append([(duration(left), text), (" left", muted)])
     elif progress.seconds:
         first.append([("took ", muted), (duration(progress.seconds), text)])
+    first.append(steps)
     second: list[Item] = []
     if summary.device:
         second.append([(summary.device, text)])
@@ -114,7 +118,10 @@ def draw_header(
     second += [[(label + " ", muted), (value, text)] for label, value in system_figures(latest)] if state.live else []
     if summary.test:
         second.append(
-            [("test ", muted), ("  ".join(f"{key} {real(value)}" for key, value in summary.test.items()), text)]
+            [
+                ("test ", muted),
+                ("  ".join(f"{_NAMES.get(key, key)} {real(value)}" for key, value in summary.test.items()), text),
+            ]
         )
     if summary.best is not None:
         best = summary.best
@@ -122,7 +129,8 @@ def draw_header(
             [("best ", muted), (f"{best.series} {real(best.value)}", text), (f" at {grouped(best.step)}", muted)]
         )
     second += [[(note, muted)] for note in notes]
-    return [joined(first, width), joined(second, width)]
+    gap = 3 if width >= 100 else 2
+    return [joined(first, width, gap), joined(second, width, gap)]
 
 
 def system_figures(latest: Mapping[str, float]) -> list[tuple[str, str]]:
