@@ -127,6 +127,7 @@ class FormView(Canvas, can_focus=True):
         self.form = form
         self._at = 0
         self._top = 0
+        self._letters = ""
         self._editor = self._fresh()
         self.busy = ""
 
@@ -141,6 +142,7 @@ class FormView(Canvas, can_focus=True):
     def go(self, at: int) -> None:
         """Gives the focus to a field by its index, around the ends; the launch line comes after the last."""
         self._at = at % (len(self.form.fields) + 1)
+        self._letters = ""
         self._editor = self._fresh()
         self.paint()
         self.post_message(self.Moved())
@@ -240,6 +242,7 @@ class FormView(Canvas, can_focus=True):
 
     def _chose(self, event: events.Key, field: Field) -> bool:
         if event.key in ("left", "right"):
+            self._letters = ""
             self.cycle(1 if event.key == "right" else -1)
         elif event.key in ("enter", "space"):
             if len(field.choices) == 2 and field.names is None:
@@ -253,14 +256,18 @@ class FormView(Canvas, can_focus=True):
         return True
 
     def _jump(self, field: Field, letter: str) -> None:
-        """To the next choice that begins with the letter."""
+        """To the next choice that can be taken and begins with the letters typed here so far, or with this one."""
         choices = field.choices
         text = self.form.text(field)
         at = choices.index(text) if text in choices else -1
-        for choice in (*choices[at + 1 :], *choices[: at + 1]):
-            if choice.lower().startswith(letter):
-                self.take(choice)
-                return
+        refused = self.form.refused(field)
+        for letters in (self._letters + letter, letter):
+            here = max(at, 0) if len(letters) > 1 else at + 1  # more letters may mean the choice that is there already
+            for choice in (*choices[here:], *choices[:here]):
+                if choice.lower().startswith(letters) and choice not in refused:
+                    self.take(choice)
+                    self._letters = letters
+                    return
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()

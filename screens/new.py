@@ -51,8 +51,8 @@ class PreviewPane(Canvas):
         return draw_preview(self.preview, width, height, palette(self.app))
 
 
-def explain(form: Form, field: Field | None, width: int, colors: Palette) -> list[Strip]:
-    """Two lines about the field that has the focus: what it is; its type, range and default."""
+def explain(form: Form, field: Field | None, width: int, rows: int, colors: Palette) -> list[Strip]:
+    """About the field that has the focus: what it is, on as many of `rows` as it takes; type, range and default."""
     if field is None:
         says = "Starts the training in a process of its own: it goes on when this window is closed."
         return [line([(fit(f"   {says}", width), ink(colors.text))], width), line((), width)]
@@ -66,8 +66,10 @@ def explain(form: Form, field: Field | None, width: int, colors: Palette) -> lis
     default = text_of(form.default(field))
     facts.append(f"default {default}" if default else "empty by default")
     where = f"   {field.path}  "
+    said = textwrap.wrap(help, width - 4)
+    said = [*said[: rows - 2], " ".join(said[rows - 2 :])]
     return [
-        line([("   ", PLAIN), (help, ink(colors.text))], width),
+        *(line([("   ", PLAIN), (part, ink(colors.text))], width) for part in said if part),
         line([(where, ink(colors.accent)), (" · ".join(facts), ink(colors.muted))], width),
     ]
 
@@ -95,8 +97,9 @@ class Explanation(Canvas):
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         colors = palette(self.app)
-        about = explain(self._view.form, self._view.current, width, colors)
-        return [*about, *command_lines(self._view.form.command_line(), width, height - len(about), colors)]
+        command = command_lines(self._view.form.command_line(), width, height - 2, colors)
+        about = explain(self._view.form, self._view.current, width, height - len(command), colors)
+        return [*about, *command]
 
 
 class NewScreen(LiveScreen[None]):

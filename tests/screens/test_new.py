@@ -157,6 +157,21 @@ async def test_another_dataset_and_architecture_by_keys(
     assert launched == [spec.experiment(wanted)]
 
 
+async def test_letters_choose_among_what_can_be_taken(app: Workbench) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("n", "m")
+        assert text(pilot, "data.dataset") == "mnist1d"
+        await pilot.press("pagedown", "l")
+        assert text(pilot, "model.architecture") not in ("lenet5", "mlp")
+        await pilot.press("s")
+        assert text(pilot, "model.architecture") == "lstm"
+        await pilot.press("l")
+        assert text(pilot, "model.architecture") == "linear"
+        await pilot.press("pagedown", "pagedown", "s", "down", "down", "down", *"0.9")
+        assert text(pilot, "optimizer.name") == "sgd"
+        assert text(pilot, "optimizer.options.momentum") == "0.9"
+
+
 async def test_moving_between_fields_and_sections(app: Workbench) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("n")
@@ -252,7 +267,7 @@ async def test_the_preview_follows_the_form(app: Workbench, until: Until) -> Non
         shown = lines(app.screen.query_one(PreviewPane))
         for figure in ("1,437 to train on", "23 steps an epoch", "460 steps in all", "9,610", "hidden1"):
             assert figure in shown
-        await pilot.press("pagedown", "l", "l")
+        await pilot.press("pagedown", "l", "s")
         await until(pilot, lambda: "lstm is not to be had" in preview(pilot).summary_problem)
 
 
