@@ -56,10 +56,10 @@ class AskScreen(ModalScreen[str | None]):
 
         with Vertical(id="dialogue"):
             yield Static(self._question, id="question", markup=False)
+            if self._hint:
+                yield Static(self._hint, id="consequence", markup=False)
             yield Input(self._text, select_on_focus=True, compact=True)
-            yield Static(
-                self._hint or "[bold $accent]enter[/] take it     [bold $accent]esc[/] never mind", id="answers"
-            )
+            yield Static("[bold $accent]enter[/] take it     [bold $accent]esc[/] never mind", id="answers")
         yield KeyBar()
 
     def on_input_submitted(self, event: object) -> None:

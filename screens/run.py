@@ -66,14 +66,15 @@ class Fresh(Message):
         return isinstance(message, Fresh)
 
 
-def heights(available: int, classes: int, layers: int) -> tuple[int, int, int]:
+def heights(available: int, rows: int, layers: int, *, drawn: bool = True) -> tuple[int, int, int]:
     """Lines for charts, for probe and gradients, and for events, out of those between header and keys.
 
-    The middle gets what its rows need (classes and layers, with their headings) but leaves the charts two fifths.
+    The middle gets what its rows need (the probe's and the layers, with their headings; more for a probe that is
+    drawn) but leaves the charts two fifths.
     """
     happenings = 2 if available < 30 else max(4, available // 7)
     rest = available - happenings
-    middle = min(max(classes + 1, layers + 2, 11 if rest < 30 else 15), rest * 3 // 5)
+    middle = min(max(rows + 1, layers + 2, 6 if not drawn else 11 if rest < 30 else 15), rest * 3 // 5)
     return rest - middle, middle, happenings
 
 
@@ -114,7 +115,7 @@ class RunScreen(LiveScreen[None]):
         self._wake = threading.Event()
         self._ended = threading.Event()
         self._width = 80
-        self._wanted = (0, 0)
+        self._wanted = (0, 0, True)
 
     def compose(self) -> ComposeResult:
         yield HeaderPanel(id="header")
@@ -188,8 +189,8 @@ class RunScreen(LiveScreen[None]):
         panels = self.query_one("#panels")
         notice = self.query_one(NoticePanel)
         available = self.size.height - 3 - (1 if notice.display else 0)
-        self._wanted = _wants(self.snapshot)
-        for row, height in zip(panels.children, heights(available, *self._wanted), strict=True):
+        rows, layers, drawn = self._wanted = _wants(self.snapshot)
+        for row, height in zip(panels.children, heights(available, rows, layers, drawn=drawn), strict=True):
             inside = [child.id for child in row.children]
             row.display = not enlarged or enlarged in inside
             row.styles.height = "1fr" if enlarged or row.id == "charts" else height
@@ -252,7 +253,8 @@ class RunScreen(LiveScreen[None]):
         self.action_enlarge(order[(order.index(self.enlarged) + 1) % len(order)] or self.enlarged)
 
     def action_back(self) -> None:
-        if self.query_one(NoticePanel).said:
+        notice = self.query_one(NoticePanel)
+        if notice.said and notice.bad:
             self._say("")
         elif self.enlarged:
             self.action_enlarge(self.enlarged)
@@ -284,7 +286,7 @@ class RunScreen(LiveScreen[None]):
                 return
             self._carry_out("set", value)
 
-        hint = "a number above 0, such as 3e-4; it holds from the next step on"
+        hint = "A number above 0, such as 3e-4, from the next step on."
         self.app.push_screen(AskScreen("Learning rate", brief(now) if math.isfinite(now) else "", hint), answered)
 
     @work(thread=True, group="steer")
@@ -343,11 +345,14 @@ def learning_rate(text: str) -> float:
     return value
 
 
-def _wants(snapshot: Snapshot | None) -> tuple[int, int]:
-    """Rows that the probe and the gradients would like to have."""
-    if snapshot is None:
-        return 10, 4
-    classes = len(snapshot.outputs.outputs[0]) if snapshot.outputs and snapshot.outputs.outputs else 0
+def _wants(snapshot: Snapshot | None) -> tuple[int, int, bool]:
+    """Rows that the probe and the gradients would like to have, and whether the probe is drawn (else it is a list)."""
+    if snapshot is None or not snapshot.probes:
+        return 10, 4, True
+    rows = len(snapshot.outputs.outputs[0]) if snapshot.outputs and snapshot.outputs.outputs else 0
     if snapshot.metric == "r2":
-        classes = len(snapshot.probes) + 1
-    return min(classes, 24), len(snapshot.layer_names)
+        rows = len(snapshot.probes) + 1
+    drawn = snapshot.probes[0].kind in ("image", "sequence")
+    if not drawn:
+        rows = max(rows, len(snapshot.probes[0].input))
+    return min(rows, 24), len(snapshot.layer_names), drawn

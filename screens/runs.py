@@ -165,15 +165,15 @@ class RunsScreen(LiveScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open", group=ACTING),
         Binding("n", "new", "new", group=ACTING, tooltip="set up a training"),
-        Binding("slash", "filter", "filter", group=TABLE),
-        Binding("s", "sort", "sort", group=TABLE, tooltip="by age, state, name, best, progress"),
-        Binding("S", "reverse", "reverse the order", show=False, group=TABLE),
         Binding("x", "stop", "stop", group=ACTING, tooltip="with a checkpoint; it can be resumed"),
         Binding("p", "pause", "pause", group=ACTING),
         Binding("r", "resume", "resume", group=ACTING, tooltip="goes on, or from the last checkpoint"),
-        Binding("c", "copy", "copy", group=ACTING, tooltip="to a new experiment"),
         Binding("d,delete", "delete", "delete", group=ACTING),
         Binding("u", "undo", "undo delete", group=ACTING),
+        Binding("slash", "filter", "filter", group=TABLE),
+        Binding("s", "sort", "sort", group=TABLE, tooltip="by age, state, name, best, progress"),
+        Binding("S", "reverse", "reverse the order", show=False, group=TABLE),
+        Binding("c", "copy", "copy", group=ACTING, tooltip="to a new experiment"),
         Binding("space", "mark", "mark", group=TABLE),
         Binding("a", "mark_all", "mark all, or none", show=False, group=TABLE),
         Binding("escape", "clear", "clear filter and marks", show=False, group=TABLE),
@@ -266,7 +266,9 @@ class RunsScreen(LiveScreen[None]):
         live = sum(run.state.live for run in table.runs)
         pieces: list[Piece] = []
         if table.view.marked:
-            pieces.append((f"{len(table.view.marked)} marked  ", ink(colors.accent)))
+            marked, seen = len(table.view.marked), sum(run.id in table.view.marked for run in table.shown)
+            said = f"{marked} marked" if seen == marked else f"{seen} of {marked} marked in sight"
+            pieces.append((f"{said}  ", ink(colors.accent)))
         if live:
             pieces.append((f"{live} training  ", ink(colors.accent)))
         total = len(table.runs)
@@ -311,11 +313,9 @@ class RunsScreen(LiveScreen[None]):
         self._look(replace(self._table.view, filter="", marked=frozenset()))
 
     async def action_filter(self) -> None:
-        from textual.widgets import Input
+        from .filter_line import FilterLine
 
-        line = Input(
-            self._table.view.filter, placeholder="words of name, data, architecture, state", id="filter", compact=True
-        )
+        line = FilterLine(self._table.view.filter)
         await self.mount(line, after=self._table)
         line.focus()
 
@@ -331,14 +331,9 @@ class RunsScreen(LiveScreen[None]):
         await self.query("#filter").remove()
         self._table.focus()
 
-    async def on_key(self, event: events.Key) -> None:
-        """While the filter is typed, esc ends it and the arrows still move the cursor."""
-        if not self.query("#filter"):
-            return
-        if event.key == "escape":
-            event.stop()
-            await self._end_filter()
-            self.action_clear()
+    async def action_drop_filter(self) -> None:
+        await self._end_filter()
+        self._look(replace(self._table.view, filter=""))
 
     # -- doing
 
@@ -361,7 +356,7 @@ class RunsScreen(LiveScreen[None]):
             "mark": lambda: bool(table.shown),
             "mark_all": lambda: bool(table.shown),
             "undo": lambda: bool(self._deleted),
-            "filter": lambda: bool(table.runs),
+            "filter": lambda: bool(table.runs) and not self.query("#filter"),
             "sort": lambda: bool(table.runs),
             "reverse": lambda: bool(table.runs),
         }
