@@ -88,8 +88,8 @@ class Option:
         for number in converted if isinstance(converted, tuple) else (converted,):
             if isinstance(number, (int, float)) and not isinstance(number, bool) and not self._within(number):
                 must = "must each be" if isinstance(converted, tuple) else "must be"
-                beyond = self.high == MANY and number > MANY
-                raise ValueError(f"{must} {f'at most {MANY}' if beyond else self.range or 'finite'}, got {shown(value)}")
+                within = f"at most {MANY}" if self.high == MANY < number else self.range or "finite"
+                raise ValueError(f"{must} {within}, got {shown(value)}")
         return converted
 
     def parse(self, text: str) -> Value:

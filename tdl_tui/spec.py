@@ -488,8 +488,6 @@ def _in_words(path: str, fault: Mapping[str, Any]) -> str:
         return f"{fault['msg'].lower()}{got}"
     if name == "device":
         return f"must be auto, cpu, mps, cuda or cuda:N{got}"
-    if option.choices:
-        return f"must be {option.kind}{got}"
     if fault["type"] == "less_than_equal" and option.high == MANY:
         return f"must be {option.kind} at most {MANY}{got}"
     return f"must be {option.wanted}{got}"
