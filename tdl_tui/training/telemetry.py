@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from math import ceil, inf, isnan, nan, sqrt
+from math import ceil, inf, nan, sqrt
 from statistics import median
 
 import torch
@@ -25,6 +25,7 @@ from .recorder import Recorder
 
 SECONDS_BETWEEN = 0.5  # at most two samples a second
 SAMPLES = 2048  # at most, over a whole run
+NO_GRADIENT = -1.0  # stands for the norm of a gradient that is not there
 EXAMPLES = 48  # of the current batch, beside the probes, for the activations
 
 
@@ -81,7 +82,7 @@ class Telemetry:
         self._thinned = ceil(total_steps / SAMPLES)
         self._before: list[Tensor] = []
         self._gradients: list[Tensor] = []
-        self._none = torch.full((), nan, device=device)
+        self._none = torch.full((), NO_GRADIENT, device=device)
         self._under_way: deque[_Sample] = deque()
 
     def before_update(self) -> None:
@@ -184,6 +185,6 @@ class Telemetry:
 
 
 def _norm(parts: list[float]) -> float:
-    """The norm of a whole whose parts have these norms; NaN parts are left out where others are not."""
-    known = [part for part in parts if not isnan(part)] or parts
-    return sqrt(sum(part * part for part in known))
+    """The norm of a whole whose parts have these norms; NaN where one is NaN, or none has a gradient."""
+    known = [part for part in parts if part != NO_GRADIENT]
+    return sqrt(sum(part * part for part in known)) if known else nan

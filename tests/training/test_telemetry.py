@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from toy_training import CPU, Recording, run_toy, toy
 
 from tdl_tui.runs.records import LAYER_COLUMNS
-from tdl_tui.training.telemetry import SAMPLES, Telemetry
+from tdl_tui.training.telemetry import NO_GRADIENT, SAMPLES, Telemetry, _norm
 
 
 def net() -> nn.Sequential:
@@ -173,3 +173,9 @@ def test_no_budget_no_look(tmp_path: Path) -> None:
     assert not recording.layer_samples
     assert not recording.probe_samples
     assert "grad/norm" not in recording.series
+
+
+def test_a_norm_that_is_not_a_number_is_not_hidden_by_its_sibling() -> None:
+    assert math.isnan(_norm([math.nan, 1.0]))
+    assert _norm([3.0, NO_GRADIENT, 4.0]) == 5.0
+    assert math.isnan(_norm([NO_GRADIENT]))
