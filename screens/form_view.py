@@ -20,7 +20,7 @@ from .frame import palette
 from .line_editor import LineEditor
 from .runs_table import grounded
 
-LABEL = 20
+LABEL = 19
 LEFT = 3
 
 
@@ -71,7 +71,7 @@ def _field_line(form: Form, field: Field, editor: LineEditor | None, width: int,
         (f"{sign} ", ink(color, bold=True)),
         (label, ink(colors.text if here else colors.muted)),
     ]
-    room = width - LEFT - LABEL - 1
+    room = width - LEFT - LABEL
     style = ink(colors.bad if wrong else colors.text, bold=form.changed(field) or here)
     if editor is None:
         text = form.text(field)

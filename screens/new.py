@@ -66,6 +66,8 @@ def explain(form: Form, field: Field | None, width: int, rows: int, colors: Pale
     default = text_of(form.default(field))
     facts.append(f"default {default}" if default else "empty by default")
     where = f"   {field.path}  "
+    if len(where) + len(" · ".join(facts)) > width - 1 and len(facts) > 2:
+        del facts[0]
     said = textwrap.wrap(help, width - 4)
     said = [*said[: rows - 2], " ".join(said[rows - 2 :])]
     return [

@@ -33,16 +33,10 @@ class Preview:
 def draw_preview(preview: Preview, width: int, height: int, colors: Palette) -> list[Strip]:
     """The data and some of it, then the network layer by layer, in exactly `height` lines at most."""
     data = [_heading("Examples", "", width, colors), *_data_lines(preview, width, colors)]
-    network = _network(preview, width, colors)
+    network = _network(preview, width, max(8, height - len(data) - 1), colors)
     room = height - len(data) - 2 - len(network)
     samples = _samples(preview, width, min(12, max(0, room)) if room >= 3 else 0, colors)
     out = [*data, *([blank(width), *samples] if samples else []), blank(width)]
-    rest = height - len(out)
-    if len(network) > rest > 6:
-        tail = network[-2:]
-        head = network[: rest - 3]
-        hidden = len(network) - len(head) - len(tail)
-        network = [*head, line([(f" and {hidden} more", ink(colors.muted))], width), *tail]
     return [*out, *network][:height]
 
 
@@ -229,15 +223,25 @@ def _cells(layer: LayerAnswer) -> tuple[str, ...]:
     return layer.name, layer.kind, _shape(layer.output_shape), parameters, macs, sees
 
 
-def _network(preview: Preview, width: int, colors: Palette) -> list[Strip]:
-    """The table of layers with its sums; a column goes when it does not fit."""
+def _network(preview: Preview, width: int, height: int, colors: Palette) -> list[Strip]:
+    """The table of layers with its sums; a column goes when it does not fit.
+
+    Where there are too many layers, those without parameters go first; how many are left out is said.
+    """
     top = _heading("Network", preview.waiting, width, colors)
     summary = preview.summary
     if preview.summary_problem:
         return [top, *_problem(preview.summary_problem, width, colors)]
     if summary is None:
         return [top]
-    rows = [_cells(layer) for layer in summary.layers]
+    layers, room, left_out = summary.layers, height - 4, ""
+    if len(layers) > room:
+        layers = tuple(layer for layer in layers if layer.parameters)
+        left_out = f"and {len(summary.layers) - len(layers)} without parameters"
+        if len(layers) > room - 1:
+            layers = layers[: room - 1]
+            left_out = f"and {len(summary.layers) - len(layers)} more"
+    rows = [_cells(layer) for layer in layers]
     total = ("in all", "", "", grouped(summary.parameters), count(summary.macs), "")
     names = tuple(column.name for column in _COLUMNS)
     widths = [max(c.least, *(len(r[i]) for r in (*rows, total, names))) for i, c in enumerate(_COLUMNS)]
@@ -260,6 +264,7 @@ def _network(preview: Preview, width: int, colors: Palette) -> list[Strip]:
         top,
         drawn(names, [m] * 6),
         *(drawn(row, [t, m, t, t, m, m]) for row in rows),
+        *([line([(left_out, ink(m))], width)] if left_out else []),
         line([("─" * (sum(widths[i] for i in keep) + 2 * (len(keep) - 1)), ink(colors.faint))], width),
         drawn(total, [m, m, m, t, t, m], bold=True),
     ]

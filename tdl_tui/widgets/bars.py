@@ -79,7 +79,8 @@ def draw_classes(bars: ClassBars, logits: bool, width: int, height: int, palette
     columns = 2 if classes > height and width >= 2 * 22 else 1
     rows = chosen_rows(bars, height * columns)
     each = (width - 2 * (columns - 1)) // columns
-    label = min(max((cell_len(bars.name(c)) for c in range(classes)), default=1), max(3, each - 15))
+    beside = 15 if each >= 20 else 10 if logits else 8  # in little room the bar goes before the names
+    label = min(max((cell_len(bars.name(c)) for c in range(classes)), default=1), max(3, each - beside))
     values = list(bars.logits) if logits else softmax(bars.logits)
     reach = round_up(max((abs(v) for v in values if TINY < abs(v) < HUGE), default=1.0)) if logits else 1.0
     per_column = -(-len(rows) // columns)

@@ -114,14 +114,16 @@ def draw_row(probe: Probe, names: Sequence[str], width: int, height: int, palett
     """A table's row: a feature a line, name and value; what is too much is counted."""
     values = probe.input
     shown = len(values) if len(values) <= height else height - 1
+    figures = [real(value) for value in values[:shown]]
+    wide = max(map(len, figures), default=0)
     out: list[Strip] = []
     for index in range(shown):
         name = names[index] if index < len(names) else f"x{index + 1}"
         out.append(
             line(
                 [
-                    (fit(name, max(1, width - 9)) + " ", ink(palette.muted)),
-                    (fit(real(values[index]), 8, "right"), ink(palette.text)),
+                    (fit(name, max(1, width - wide - 1)) + " ", ink(palette.muted)),
+                    (fit(figures[index], wide, "right"), ink(palette.text)),
                 ],
                 width,
             )

@@ -422,3 +422,10 @@ def test_snapshot(app: Workbench, snap_compare: Any, size: tuple[int, int], unti
         await until(pilot, lambda: preview(pilot).samples is not None and not preview(pilot).waiting)
 
     assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+def test_layers_without_parameters_go_first_where_room_is_short() -> None:
+    layers = tuple(LayerAnswer(f"layer{i}", "Linear", (8,), (8,), 72 if i % 2 else 0, 64, None) for i in range(10))
+    answer = SummaryAnswer(layers, 360, 640, None, 100, 2)
+    shown = "\n".join(strip.text for strip in draw_preview(Preview(Form().shape, 1, answer), 34, 16, DARK))
+    assert "and 5 without parameters" in shown and "layer9" in shown and "layer8" not in shown
