@@ -1,9 +1,10 @@
 """What recording costs: the time of one scalar of a per-step series, commits included, and its bytes on disk.
 
-A pretended training records three per-step series at 1,000 steps a second in blocks of 0.2 s, as the training loop
-does. What counts is the time that the training thread cannot have: its own in `extend`, and what the writer's thread
-spends outside of SQLite, which is when it holds the interpreter's lock. The least of several rounds is taken:
-neighbours only ever add. The processor time of everything, SQLite included, is told beside it.
+A pretended training records three per-step series in blocks of 200 steps, as the training loop does at 1,000 steps a
+second, as fast as it can. What counts is the time that the training thread cannot have: its own in `extend`, and what
+the writer's thread spends outside of SQLite, which is when it holds the interpreter's lock. The least of several
+rounds is taken: neighbours only ever add. Beside it stand the processor time of everything, SQLite included, and the
+same at the pace of 1,000 steps a second, where a commit has few points to share its cost.
 """
 
 from __future__ import annotations
@@ -105,8 +106,10 @@ def at_pace(steps_per_second: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    cost, in_all = at_pace(1000)
-    *_, on_disk = measure(500_000, 200, 0.0)
+    at_full_speed = [measure(500_000, 200, 0.0) for _ in range(ROUNDS)]
+    cost, in_all = min(r[0] for r in at_full_speed), min(r[1] for r in at_full_speed)
+    paced, _ = at_pace(1000)
+    on_disk = at_full_speed[0][2]
     *_, slow_on_disk = measure(20_000, 2, 0.0)
     figures: list[dict[str, object]] = [
         {
@@ -116,6 +119,7 @@ def main() -> None:
             "unit": "µs",
             "met": cost <= 0.3,
             "µs with all of SQLite": in_all,
+            "µs at 1,000 steps/s": paced,
         },
         {
             "name": "a recorded scalar on disk, rollups included",

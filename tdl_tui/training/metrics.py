@@ -29,9 +29,11 @@ def accuracies(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 
 def moments(outputs: Tensor, targets: Tensor) -> Tensor:
     """What R² is made of, over a batch of predictions (N, outputs) and values of the same shape: the sums of squared
-    residuals, of values and of squared values, (3, outputs). Sums of batches add up.
+    residuals, of values and of squared values, (3, outputs), float64 where the device has it. Sums of batches add up.
     """
-    return torch.stack([(targets - outputs).square().sum(0), targets.sum(0), targets.square().sum(0)])
+    wide = torch.float32 if targets.device.type == "mps" else torch.float64  # squares of like values cancel in R²
+    values = targets.to(wide)
+    return torch.stack([(values - outputs).square().sum(0), values.sum(0), values.square().sum(0)])
 
 
 def r_squared(sums: Tensor, count: int) -> float:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import r2_score
 
@@ -25,6 +25,7 @@ def test_accuracies_are_those_of_each_batch(sizes: list[int], classes: int, seed
     assert metrics.accuracies(outputs, targets).tolist() == pytest.approx(expected)
 
 
+@example(count=2, outputs=1, seed=58129, parts=1)  # two values that hardly differ
 @settings(max_examples=50, deadline=None)
 @given(st.integers(2, 40), st.integers(1, 3), st.integers(0, 2**31), st.integers(1, 5))
 def test_r_squared_is_scikit_learns(count: int, outputs: int, seed: int, parts: int) -> None:
