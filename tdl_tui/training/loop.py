@@ -144,7 +144,7 @@ class Trainer:
         training, at, blocks, telemetry = self.experiment.training, self.position, self.blocks, self.telemetry
         control, optimizer, groups = self.control, self.optimizer, self.optimizer.param_groups
         compute, clip, replay = self._compute(), training.gradient_clip_norm, self.replay.rates
-        clock, lr = time.perf_counter, math.nan
+        parameters, clock, lr = self.parameters, time.perf_counter, math.nan
         self._begin()
         try:
             while at.epoch < training.epochs and not self._patience_is_over():
@@ -167,9 +167,10 @@ class Trainer:
                     if looks:
                         telemetry.before_update()
                     if clip:
-                        blocks.norms.append(nn.utils.clip_grad_norm_(self.parameters, clip))
+                        blocks.norms.append(nn.utils.clip_grad_norm_(parameters, clip))
                     optimizer.step()
-                    optimizer.zero_grad(set_to_none=True)
+                    for parameter in parameters:  # zero_grad without its bookkeeping, which a small step would feel
+                        parameter.grad = None
                     at.step = step
                     at.step_in_epoch += 1
 
