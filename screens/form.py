@@ -96,8 +96,11 @@ def text_of(value: Value) -> str:
 
 
 def parse(option: Option, text: str) -> Value:
-    """What a person typed, as the option's type; a list needs no brackets. Raises ValueError saying what is right."""
-    text = text if isinstance(option.default, str) else text.strip()
+    """What a person typed, as the option's type; blanks around it do not count, and a list needs no brackets.
+
+    Raises ValueError saying what is right.
+    """
+    text = text.strip()
     if isinstance(option.default, tuple) and not text.startswith("["):
         text = f"[{', '.join(text.replace(',', ' ').split())}]"
     elif isinstance(option.default, (int, float)) and not isinstance(option.default, bool):

@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tdl_tui import spec
@@ -150,6 +150,7 @@ EDITS = {
 }
 
 
+@example([("name", " ")])
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(sorted(EDITS)).flatmap(lambda path: st.tuples(st.just(path), EDITS[path]))))
 def test_the_command_line_reproduces_the_experiment(edits: list[tuple[str, str]]) -> None:
