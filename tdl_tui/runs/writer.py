@@ -21,7 +21,6 @@ from .series import Piece, SeriesReader, SeriesWriter
 COMMIT_SECONDS = 0.25
 BUFFER_POINTS = 4_000_000
 BUFFER_OPERATIONS = 200_000
-OPERATION_POINTS = 8  # what the smallest operation counts as, against the buffer's bound
 PATIENCE_SECONDS = 15.0  # of failing to write, before training hears of it
 RETRY_SECONDS = 0.1
 
