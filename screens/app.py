@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -189,6 +190,8 @@ class Workbench(App[None]):
         from . import new  # noqa: F401  # imported now, so that the form opens at once
 
         tidy(self.home)
+        gc.freeze()  # what is there by now stays: collections leave it out, and need not come after each few objects
+        gc.set_threshold(20_000, 20, 20)
 
     def wait_for_spare(self) -> Spare | None:
         """The spare worker, once it was started; None where there is none. For threads: it blocks until then."""

@@ -147,10 +147,6 @@ class Chunk:
             return array("q", [self.step]) * len(self.data)
         return range(self.step, self.step + len(self.data) * self.stride, self.stride)
 
-    def all_times(self) -> array[float]:
-        """The time of each point."""
-        return array("d", self.times_at(range(len(self.data))))
-
     def times_at(self, indices: range) -> list[float]:
         """The times of the points at ascending indices."""
         if self.steps is not None:
@@ -287,10 +283,10 @@ class SeriesReader:
         """Steps, times and values of the ordinals start..stop (exclusive)."""
         steps, times, values = array("q"), array("d"), array("d")
         for chunk in self.chunks(start, stop):
-            part = slice(max(start - chunk.first, 0), stop - chunk.first)
-            steps.extend(chunk.all_steps()[part])
-            times.extend(chunk.all_times()[part])
-            values.extend(chunk.data[part])
+            part = range(max(start - chunk.first, 0), min(stop - chunk.first, len(chunk)))
+            steps.extend(chunk.all_steps()[part.start : part.stop])
+            times.extend(chunk.times_at(part))
+            values.extend(chunk.data[part.start : part.stop])
         return steps, times, values
 
     def ordinal_of(self, step: int, *, after: bool = False) -> int:
@@ -330,14 +326,19 @@ class SeriesReader:
 
     def grouped(self, size: int, start: int, stop: int) -> Columns:
         """The complete buckets start..stop (exclusive) of `size` points, from the points themselves."""
-        steps, times, values = self.points(start * size, stop * size)
-        return rollups.of_points(
-            values,
-            size,
-            steps[::size].tolist(),
-            steps[size - 1 :: size].tolist(),
-            times[size - 1 :: size].tolist(),
-        )
+        values = array("d")
+        first: list[int] = []
+        last: list[int] = []
+        times: list[float] = []
+        for chunk in self.chunks(start * size, stop * size):
+            begin, end = max(start * size - chunk.first, 0), min(stop * size - chunk.first, len(chunk))
+            values.extend(chunk.data[begin:end])
+            steps = chunk.all_steps()
+            first += steps[begin + -(chunk.first + begin) % size : end : size]
+            ends = range(begin + (-1 - chunk.first - begin) % size, end, size)
+            last += steps[ends.start : ends.stop : size]
+            times += chunk.times_at(ends)
+        return rollups.of_points(values, size, first, last, times)
 
     def partial(self, start: int, stop: int) -> Columns:
         """The ordinals start..stop (exclusive; start a multiple of a level's size) as one bucket."""

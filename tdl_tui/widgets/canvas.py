@@ -71,8 +71,8 @@ class Canvas(Widget):
         super().__init__(id=id, classes=classes)
         self._strips: list[Strip] = []
         self._missed = False
-        self._ground: Style | None = None
         self._kept_lines: dict[int, tuple[Strip, Strip]] = {}
+        self._finished_styles: dict[Style | None, Style | None] = {}
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         """At most `height` strips of exactly `width` cells."""
@@ -107,9 +107,7 @@ class Canvas(Widget):
 
     def render_line(self, y: int) -> Strip:
         strip = self._strips[y] if y < len(self._strips) else blank(self.content_size.width)
-        if self._ground is None:
-            self._ground = Style(bgcolor=self.background_colors[1].rich_color)
-        return strip.apply_style(self._ground)
+        return strip.apply_style(Style(bgcolor=self.background_colors[1].rich_color))
 
     def render_lines(self, crop: Region) -> list[Strip]:
         if self.styles.gutter != NULL_SPACING or crop.column_span != (0, self.size.width) or self.opacity < 1:
@@ -118,24 +116,32 @@ class Canvas(Widget):
 
     def _finished(self, y: int) -> Strip:
         """A line with its ground, filtered for the terminal; lines that stay are kept."""
-        source = self._strips[y] if y < len(self._strips) else None
+        source = self._strips[y] if y < len(self._strips) else blank(self.content_size.width)
         kept = self._kept_lines.get(y)
-        if kept is not None and kept[0] is source and source is not None:
+        if kept is not None and kept[0] is source:
             return kept[1]
-        finished = self.render_line(y)
-        for line_filter in self.get_line_filters():
-            finished = finished.apply_filter(line_filter, self.background_colors[1])
-        if source is not None:
-            self._kept_lines[y] = (source, finished)
+        segments = [Segment(text, self._finished_style(style)) for text, style, _ in source]
+        finished = Strip(segments, source.cell_length)
+        self._kept_lines[y] = (source, finished)
         return finished
+
+    def _finished_style(self, style: Style | None) -> Style | None:
+        """What becomes of a style on this ground under the terminal's filters, which go by styles alone."""
+        if style not in self._finished_styles:
+            ground = self.background_colors[1]
+            strip = Strip([Segment("x", style)], 1).apply_style(Style(bgcolor=ground.rich_color))
+            for line_filter in self.get_line_filters():
+                strip = strip.apply_filter(line_filter, ground)
+            self._finished_styles[style] = next(iter(strip)).style
+        return self._finished_styles[style]
 
     def notify_style_update(self) -> None:
         self._forget()
         super().notify_style_update()
 
     def _forget(self) -> None:
-        self._ground = None
         self._kept_lines.clear()
+        self._finished_styles.clear()
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _: self._recolor())

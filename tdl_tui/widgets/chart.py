@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate, groupby, pairwise
 from typing import Any
 
 from textual.strip import Strip
@@ -22,7 +23,10 @@ SMOOTHING = (0.0, 0.6, 0.9, 0.97)
 """The shares of the past that are kept, through which a key cycles."""
 
 _drawing = threading.Lock()  # plotext has one figure a process
-_BRAILLE = 0x2800
+Dots = tuple[tuple[int, int], ...]
+"""A piece of a line: its dots, counted from the left and from below."""
+Cells = tuple[tuple[int, int, int], ...]
+"""What a piece touches: row from below, column, character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +109,38 @@ def _figure() -> Any:
     return figure
 
 
-def raster(points: Sequence[tuple[float, float]], width: int, height: int) -> tuple[str, ...]:
-    """Lines through points of the unit square (y upwards; a y that is not finite breaks the line) in braille.
+def rasters(
+    lines: Sequence[Sequence[tuple[float, float]]], width: int, height: int
+) -> list[dict[tuple[int, int], int]]:
+    """Each line through points of the unit square (y upwards; a y that is not finite breaks it) in braille.
 
-    Gives `height` rows of exactly `width` characters, blank where nothing is. A curve that grows at its end costs
-    what is new of it: it is drawn piece by piece, each on a canvas of its own size, and pieces are kept.
+    A line gives the code point of each of the `height` rows' and `width` columns' cells that it touches, by (row from
+    above, column). One that grows at its end costs what is new of it: it is drawn piece by piece, and pieces are kept.
     """
     if width < 1 or height < 1:
-        return ()
-    rows = [[0] * width for _ in range(height)]
+        return [{} for _ in lines]
+    pieces = [list(_pieces(points, width, height)) for points in lines]
+    drawn = _draw({dots for drawing in pieces for _, _, dots in drawing})
+    out = []
+    for drawing in pieces:
+        cells: dict[tuple[int, int], int] = {}
+        for left, bottom, dots in drawing:
+            for up, right, code in drawn[dots]:
+                cell = height - 1 - bottom - up, left + right
+                cells[cell] = cells.get(cell, 0) | code
+        out.append(cells)
+    return out
+
+
+PIECE = 16  # points
+KEPT = 512  # pieces
+INSET = (0.0016585662, 0.001516152)  # of a cell: where plotext puts its limits, inside of the outer cells' middles
+NUDGE = 1e-4  # of a dot: where a line runs just between two, the same one is taken wherever it lies in the figure
+_kept: dict[Dots, Cells] = {}
+
+
+def _pieces(points: Sequence[tuple[float, float]], width: int, height: int) -> Iterator[tuple[int, int, Dots]]:
+    """The pieces of a line: the column and row (from below) where each begins, and its dots as seen from there."""
     for run in _unbroken(points):
         dots = [
             (round(min(1.0, max(0.0, x)) * (2 * width - 1)), round(min(1.0, max(0.0, y)) * (4 * height - 1)))
@@ -122,37 +149,46 @@ def raster(points: Sequence[tuple[float, float]], width: int, height: int) -> tu
         for start in range(0, max(1, len(dots) - 1), PIECE):
             part = dots[start : start + PIECE + 1]
             left, bottom = min(x for x, _ in part) // 2, min(y for _, y in part) // 4
-            for up, right, code in _piece(tuple((x - 2 * left, y - 4 * bottom) for x, y in part)):
-                rows[height - 1 - bottom - up][left + right] |= code
-    return tuple("".join([chr(code) if code else " " for code in row]) for row in rows)
+            yield left, bottom, tuple((x - 2 * left, y - 4 * bottom) for x, y in part)
 
 
-PIECE = 16  # points; drawing has a cost of its own that is worth about as many
-
-
-@lru_cache(maxsize=256)
-def _piece(dots: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int, int], ...]:
-    """Lines through dots, two a cell across and four up: row from below, column, character of each cell touched."""
-    wide = max(x for x, _ in dots) // 2 + 1
-    high = max(y for _, y in dots) // 4 + 1
-    # plotext counts in cells, with 0 at the middle of the first, and wants at least two of them.
-    width, height = max(2, wide), max(2, high)
-    x, y = [(dot - 0.5) / 2 for dot, _ in dots], [(dot - 1.5) / 4 for _, dot in dots]
+def _draw(wanted: set[Dots]) -> dict[Dots, Cells]:
+    """The pieces drawn. Those that are not kept are drawn side by side in one figure, which costs more than what is
+    in it."""
     with _drawing:
-        figure = _figure()
-        if figure.size() != (width, height):
-            figure.plot_size(width, height)
-        figure.ruler("x").lim(0.0, width - 1.0)
-        figure.ruler("y").lim(0.0, height - 1.0)
+        missing = [dots for dots in wanted if dots not in _kept]
+        if len(_kept) + len(missing) > KEPT:
+            for dots in _kept.keys() - wanted:
+                del _kept[dots]
+        if missing:
+            _kept.update(zip(missing, _draw_beside(missing), strict=True))
+        return {dots: _kept[dots] for dots in wanted}
+
+
+def _draw_beside(pieces: Sequence[Dots]) -> Iterator[Cells]:
+    """Pieces drawn by plotext; dots are two a cell across and four up."""
+    widths = [max(x for x, _ in dots) // 2 + 1 for dots in pieces]
+    # plotext counts in cells, with 0 at the middle of the first, and wants at least two of them.
+    width, height = max(2, sum(widths)), max(2, max(y for dots in pieces for _, y in dots) // 4 + 1)
+    figure = _figure()
+    if figure.size() != (width, height):
+        figure.plot_size(width, height)
+    figure.ruler("x").lim(INSET[0], width - 1.0 - INSET[1])
+    figure.ruler("y").lim(INSET[0], height - 1.0 - INSET[1])
+    lefts = list(accumulate(widths, initial=0))
+    for dots, left in zip(pieces, lefts, strict=False):
+        x = [(dot - 0.5 + NUDGE) / 2 + left for dot, _ in dots]
+        y = [(dot - 1.5 + NUDGE) / 4 for _, dot in dots]
         figure.draw(figure.signal(x, y, marker="braille").lines(len(dots) > 1))
-        text: str = figure.build().string(colorless=True)
-        figure.clear.data()
-    return tuple(
-        (height - 1 - row, column, ord(character))
-        for row, characters in enumerate(text.split("\n"))
-        for column, character in enumerate(characters)
-        if character != " " and column < wide and height - 1 - row < high
-    )
+    rows = figure.build().string(colorless=True).split("\n")
+    figure.clear.data()
+    for left, right in pairwise(lefts):
+        yield tuple(
+            (height - 1 - row, column, ord(character))
+            for row, characters in enumerate(rows)
+            for column, character in enumerate(characters[left:right])
+            if character != " "
+        )
 
 
 def _unbroken(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
@@ -196,7 +232,7 @@ def draw_chart(
     columns = width - gutter - 1
     if columns < 4:
         return strips
-    grid = _overlay(curves, x, y, columns, rows)
+    characters, colors = _overlay(curves, x, y, columns, rows)
     for row in range(rows):
         label = marks.get(row)
         pieces: list[Piece] = [
@@ -204,13 +240,9 @@ def draw_chart(
             ("┤" if label else "│", rule),
         ]
         start = 0
-        cells = grid[row]
-        while start < columns:
-            end = start
-            while end < columns and cells[end][1] == cells[start][1]:
-                end += 1
-            color = cells[start][1]
-            pieces.append(("".join(c for c, _ in cells[start:end]), ink(color) if color else PLAIN))
+        for color, run in groupby(colors[row]):
+            end = start + sum(1 for _ in run)
+            pieces.append(("".join(characters[row][start:end]), ink(color) if color else PLAIN))
             start = end
         strips.append(line(pieces, width))
     strips.append(line([(_x_labels(x, view.scale, gutter, columns, width), muted)], width))
@@ -221,41 +253,48 @@ def _row(place: float, rows: int) -> int:
     return min(rows - 1, max(0, round((1 - place) * (rows - 1))))
 
 
-def _overlay(curves: Sequence[Curve], x: Span, y: Span, columns: int, rows: int) -> list[list[tuple[str, str]]]:
+Grid = list[list[str]]
+
+
+def _overlay(curves: Sequence[Curve], x: Span, y: Span, columns: int, rows: int) -> tuple[Grid, Grid]:
     """Character and colour ("" where blank) of each cell; where curves meet, both show in the later one's colour."""
-    grid = [[(" ", "")] * columns for _ in range(rows)]
-    for curve in curves:
-        points = [
+    characters, colors = [[" "] * columns for _ in range(rows)], [[""] * columns for _ in range(rows)]
+    lines = [
+        [
             (x.place(a), y.place(b) if math.isfinite(b) and (b > 0 or not y.log) else math.nan)
             for a, b in zip(curve.x, curve.y, strict=True)
         ]
-        for row, text in enumerate(raster(points, columns, rows)):
-            for column, character in enumerate(text):
-                if character == " ":
-                    continue
-                under = grid[row][column][0]
-                both = ord(character) | ord(under) if under != " " else ord(character)
-                grid[row][column] = (chr(both), curve.color)
+        for curve in curves
+    ]
+    for curve, cells in zip(curves, rasters(lines, columns, rows), strict=True):
+        for (row, column), code in cells.items():
+            under = characters[row][column]
+            characters[row][column] = chr(code if under == " " else code | ord(under))
+            colors[row][column] = curve.color
     for curve in curves:
         for a, b in zip(curve.x, curve.y, strict=True):
             if not math.isfinite(b) and 0 <= x.place(a) <= 1:
-                grid[rows - 1][min(columns - 1, int(x.place(a) * columns))] = ("×", curve.color)
-        _name_end(grid, curve, x, y)
-    return grid
+                column = min(columns - 1, int(x.place(a) * columns))
+                characters[rows - 1][column], colors[rows - 1][column] = "×", curve.color
+    for curve in curves:
+        cell = _end(characters, curve, x, y)
+        if cell is not None:
+            row, column = cell
+            characters[row][column], colors[row][column] = curve.name[0], curve.color
+    return characters, colors
 
 
-def _name_end(grid: list[list[tuple[str, str]]], curve: Curve, x: Span, y: Span) -> None:
-    """Sets the curve's initial after its last point, where a cell is free: curves differ by more than colour."""
-    rows, columns = len(grid), len(grid[0])
-    shown = [(a, b) for a, b in zip(curve.x, curve.y, strict=True) if 0 <= x.place(a) <= 1 and 0 <= y.place(b) <= 1]
-    if not shown:
-        return
-    column = min(columns - 1, int(x.place(shown[-1][0]) * columns) + 1)
-    row = _row(y.place(shown[-1][1]), rows)
-    for beside in (row, row - 1, row + 1):
-        if 0 <= beside < rows and grid[beside][column][0] == " ":
-            grid[beside][column] = (curve.name[0], curve.color)
-            return
+def _end(characters: Grid, curve: Curve, x: Span, y: Span) -> tuple[int, int] | None:
+    """A free cell after the curve's last point, for its initial: curves differ by more than colour."""
+    rows, columns = len(characters), len(characters[0])
+    for a, b in zip(reversed(curve.x), reversed(curve.y), strict=True):
+        if 0 <= x.place(a) <= 1 and 0 <= y.place(b) <= 1:
+            break
+    else:
+        return None
+    column, row = min(columns - 1, int(x.place(a) * columns) + 1), _row(y.place(b), rows)
+    beside = (row, row - 1, row + 1)
+    return next(((at, column) for at in beside if 0 <= at < rows and characters[at][column] == " "), None)
 
 
 _UNITS: dict[Scale, str] = {"steps": "steps", "epochs": "epochs", "time": ""}

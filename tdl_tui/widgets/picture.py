@@ -13,7 +13,7 @@ from textual.strip import Strip
 from tdl_tui.runs.records import Probe
 
 from .axes import Span, covering
-from .chart import raster
+from .chart import rasters
 from .lines import fit, ink, line
 from .numbers import real
 from .palette import Palette
@@ -98,10 +98,8 @@ def draw_trace(probe: Probe, width: int, height: int, palette: Palette) -> list[
         points = tuple(
             (t / max(1, steps - 1), round(span.place(probe.input[t * features + feature]), 4)) for t in range(steps)
         )
-        for y, row in enumerate(raster(points, width, height)):
-            for x, character in enumerate(row):
-                if character != " ":
-                    grid[y][x], colors[y][x] = character, palette.curves[feature]
+        for (y, x), code in rasters([points], width, height)[0].items():
+            grid[y][x], colors[y][x] = chr(code), palette.curves[feature]
     return [
         line(
             [(c, ink(color) if color else ink(palette.faint)) for c, color in zip(row, hues, strict=True)], width

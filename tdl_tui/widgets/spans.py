@@ -7,9 +7,10 @@ written from the changed cells alone, and a colour is said once for all that hav
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import COLOR_SYSTEMS, Console
 from rich.segment import Segment
@@ -71,6 +72,27 @@ class Pen:
         self._out.append(f"\x1b[{';'.join(changed)}m")
 
 
+def cut(strip: Strip, x: int, left: int, right: int) -> Iterator[tuple[int, Segment]]:
+    """The part of a strip, whose first cell is at `x`, from `left` to before `right`; each segment with its place.
+
+    As Strip.crop, without the caches that would be set up for each of many small pieces.
+    """
+    for segment in strip:
+        text, style, control = segment
+        if control:
+            continue
+        width = len(text) if text.isascii() else cell_len(text)
+        start, end = max(left, x), min(right, x + width)
+        if start < end:
+            if end - start == width:
+                yield start, segment
+            elif width == len(text):
+                yield start, Segment(text[start - x : end - x], style)
+            else:
+                yield start, segment.split_cells(end - x)[0].split_cells(start - x)[1]
+        x += width
+
+
 class SpanUpdate(ChopsUpdate):
     """A partial update: the changed cells colour by colour, since a colour costs more to say than a place."""
 
@@ -81,10 +103,8 @@ class SpanUpdate(ChopsUpdate):
             for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
                 if strip is None or x >= right or end <= left:
                     continue
-                at = max(left, x)
-                for segment in strip.crop(at - x, min(end, right) - x):
+                for at, segment in cut(strip, x, left, min(end, right)):
                     groups.setdefault(segment.style, []).append((y, at, segment))
-                    at += segment.cell_length
         for group in groups.values():
             after = (-1, -1)
             for y, x, segment in group:

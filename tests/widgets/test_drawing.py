@@ -13,10 +13,10 @@ from rich.style import Style
 
 from tdl_tui.runs.records import Bucket, Event, LayerSample, Probe, Progress, State, Summary
 from tdl_tui.runs.text import printable
-from tdl_tui.widgets import numbers
+from tdl_tui.widgets import chart, numbers
 from tdl_tui.widgets.axes import Span, covering, growing, ticks, x_ticks
 from tdl_tui.widgets.bars import ClassBars, Prediction, bar, chosen_rows, draw_classes, draw_predictions, softmax
-from tdl_tui.widgets.chart import Curve, View, curve_of, draw_chart, raster, smooth, y_span
+from tdl_tui.widgets.chart import Curve, View, curve_of, draw_chart, rasters, smooth, y_span
 from tdl_tui.widgets.events import draw_events
 from tdl_tui.widgets.gradients import Health, LayerTable, draw_gradients, health
 from tdl_tui.widgets.header import draw_header, joined, said_of_state, seconds_left
@@ -185,31 +185,49 @@ def test_no_smoothing_changes_nothing() -> None:
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.one_of(st.floats(0, 1), st.just(math.nan))), max_size=12), widths, heights
 )
-def test_a_raster_fills_its_frame_exactly(points: list[tuple[float, float]], width: int, height: int) -> None:
-    rows = raster(tuple(sorted(points)), width, height)
-    assert len(rows) == height and all(len(row) == width for row in rows)
-    assert all(c == " " or 0x2800 <= ord(c) <= 0x28FF for row in rows for c in row)
+def test_a_line_stays_in_its_frame(points: list[tuple[float, float]], width: int, height: int) -> None:
+    (cells,) = rasters([sorted(points)], width, height)
+    assert all(0 <= row < height and 0 <= column < width for row, column in cells)
+    assert all(0x2800 < code <= 0x28FF for code in cells.values())
 
 
-def test_a_curve_is_drawn_where_its_points_are() -> None:
-    rows = raster(((0.0, 0.0), (1.0, 1.0)), 20, 10)
-    assert rows[0].rstrip() != "" and rows[0][-1] != " " and rows[-1][0] != " "
-    assert rows[0][0] == " " and rows[-1][-1] == " "
+def test_a_line_is_drawn_where_its_points_are() -> None:
+    (cells,) = rasters([((0.0, 0.0), (1.0, 1.0))], 20, 10)
+    assert {(0, 19), (9, 0)} <= cells.keys() and not {(0, 0), (9, 19)} & cells.keys()
 
 
 def test_every_dot_lies_where_its_point_is() -> None:
     codes = {(0, 0): 0x40, (1, 0): 0x80, (0, 1): 4, (1, 1): 0x20, (0, 2): 2, (1, 2): 0x10, (0, 3): 1, (1, 3): 8}
     for x in range(14):
         for y in range(20):
-            expected = [[" "] * 7 for _ in range(5)]
-            expected[4 - y // 4][x // 2] = chr(0x2800 + codes[x % 2, y % 4])
-            assert raster([(x / 13, y / 19)], 7, 5) == tuple("".join(row) for row in expected)
+            expected = {(4 - y // 4, x // 2): 0x2800 + codes[x % 2, y % 4]}
+            assert rasters([[(x / 13, y / 19)]], 7, 5) == [expected]
 
 
-def test_a_grown_curve_keeps_what_was_drawn() -> None:
+def test_a_grown_line_keeps_what_was_drawn() -> None:
     points = [(i / 99, 0.5 + 0.4 * math.sin(i / 9)) for i in range(100)]
-    before, after = raster(points[:65], 60, 12), raster(points, 60, 12)
-    assert [row[:38] for row in before] == [row[:38] for row in after]
+    before, after = rasters([points[:65], points], 60, 12)
+    assert {cell: code for cell, code in before.items() if cell[1] < 38} == {
+        cell: code for cell, code in after.items() if cell[1] < 38
+    }
+
+
+lines = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(lines, lines)
+def test_a_line_looks_the_same_whatever_is_drawn_with_it(
+    one: list[tuple[int, int]], other: list[tuple[int, int]]
+) -> None:
+    alone = [_fresh([line])[0] for line in (one, other)]
+    assert _fresh([one, other]) == alone and _fresh([other, one]) == alone[::-1]
+
+
+def _fresh(lines: list[list[tuple[int, int]]]) -> list[dict[tuple[int, int], int]]:
+    """Drawn with nothing kept from before."""
+    chart._kept.clear()
+    return rasters([[(x / 39, y / 39) for x, y in sorted(line)] for line in lines], 20, 10)
 
 
 def _curve(name: str, ys: list[float]) -> Curve:
