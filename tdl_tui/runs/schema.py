@@ -9,8 +9,9 @@ import tempfile
 from pathlib import Path
 
 FILE = "run.db"
-VERSION = 1
+VERSION = 2  # 1 had smaller chunks and rollup rows; no release wrote it
 APPLICATION_ID = 0x74646C52  # "tdlR"
+PAGE_BYTES = 8192  # one holds a full chunk, or two rollup rows: a row that needs a second page costs twice
 BUSY_SECONDS = 5.0
 
 # Ordinals number a series' points from 0. A chunk holds consecutive points of one series, a rollup row
@@ -67,6 +68,7 @@ def create(folder: Path) -> sqlite3.Connection:
     path = folder / FILE
     path.touch(mode=0o600, exist_ok=False)
     connection = _connect(path)
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.executescript(f"BEGIN; {TABLES} COMMIT;")
@@ -168,5 +170,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID or version < 1:
         raise Damaged(f"{path} is not the record of a run")
+    if version < VERSION:
+        raise Damaged(f"{path} was written by an earlier version of tdl, in a layout that is no longer read")
     if version > VERSION:
         raise NewerSchema(f"{path} was written by a newer version (schema {version}, this one reads {VERSION})")

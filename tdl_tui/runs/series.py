@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from . import rollups
 from .rollups import BASE, FACTOR, Columns
 
-ROW = 60  # buckets in a rollup row: a multiple of FACTOR, and two rows fill a page of 4,096 bytes
-CHUNK_BYTES = 3984  # of data in a chunk: its row fills a page, and needs no second
+ROW = 124  # buckets in a rollup row: a multiple of FACTOR, and two rows fill a page
+CHUNK_BYTES = 8080  # of data in a chunk: its row fills a page, and needs no second
 POINT_BYTES = 8
 PIECE_BYTES = 10
 SINGLE_BYTES = 24
@@ -48,7 +48,12 @@ class Piece:
         return self.step + index * self.stride
 
     def time_at(self, index: int) -> float:
-        return times_between(self.first_time, self.last_time, range(index, index + 1), len(self.values))[0]
+        gaps = len(self.values) - 1
+        if index == 0:
+            return self.first_time
+        if index == gaps:
+            return self.last_time
+        return self.first_time + (self.last_time - self.first_time) * index / gaps
 
     def part(self, start: int, stop: int) -> Piece:
         """The points start..stop (exclusive) as a piece of their own."""
