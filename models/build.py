@@ -14,7 +14,8 @@ class Refused(ValueError):
 def build(architecture: str, shape: DataShape, options: Options | None = None) -> nn.Module:
     """The architecture for data of that shape; options that are not given take their defaults.
 
-    Its forward takes (N, *shape.input) float32 and gives (N, shape.outputs): logits or predictions. Weights are drawn
+    Its forward takes (N, *shape.input) float32 (int64 for text and graphs) and gives (N, shape.outputs), or
+    (N, shape.outputs, shape.steps) where each step has a target: logits or predictions. Weights are drawn
     from torch's current random state, on torch's current default device ("meta" allocates none).
     Raises UnknownName for a name that is not there, Refused for an option or data that the architecture cannot take.
     """
@@ -28,7 +29,7 @@ def build(architecture: str, shape: DataShape, options: Options | None = None) -
             chosen[name] = known[name].check(value)
         except ValueError as error:
             raise Refused(f"{architecture}: {name} {error}") from None
-    if reason := entry.refuse(shape, chosen):
+    if reason := entry.refusal(shape, chosen):
         raise Refused(f"{architecture} {reason}")
     module: nn.Module = entry.load()(shape, **chosen)
     return module

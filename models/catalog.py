@@ -12,16 +12,10 @@ def _classification_only(shape: DataShape, options: Options) -> str | None:
 
 
 def _image_of_lenet(shape: DataShape, options: Options) -> str | None:
-    if shape.kind != "image":
-        return f"needs images, the data is a {shape.kind}"
     _, height, width = shape.input
     if min(height, width) < 28:
         return f"needs images of at least 28×28, these are {height}×{width} (see the data's image_size)"
     return None
-
-
-def _steps_in_time(shape: DataShape, options: Options) -> str | None:
-    return None if shape.kind != "table" else "needs a sequence or an image (read row by row), the data is a table"
 
 
 ARCHITECTURES.register(
@@ -66,6 +60,7 @@ ARCHITECTURES.register(
             Option("pooling", "average", "average as in 1998, or max", choices=("average", "max")),
         ),
         source="LeCun et al. 1998",
+        kinds=("image",),
         refuse=_image_of_lenet,
     )
 )
@@ -80,7 +75,7 @@ ARCHITECTURES.register(
         target="tdl_tui.models.recurrent:RNN",
         options=_RECURRENT,
         source="Elman 1990",
-        refuse=_steps_in_time,
+        kinds=("sequence", "image"),
         tiny={"hidden_size": 16},
     )
 )
@@ -91,7 +86,7 @@ ARCHITECTURES.register(
         target="tdl_tui.models.recurrent:LSTM",
         options=_RECURRENT,
         source="Hochreiter & Schmidhuber 1997; Gers et al. 2000",
-        refuse=_steps_in_time,
+        kinds=("sequence", "image"),
         tiny={"hidden_size": 16},
     )
 )

@@ -191,7 +191,7 @@ class Form:
             return {
                 entry.name: reason
                 for entry in ARCHITECTURES
-                if (reason := entry.refuse(self._shape, self._options("model", entry)))
+                if (reason := entry.refusal(self._shape, self._options("model", entry)))
             }
         if field.names is LOSSES:
             task = self._shape.task

@@ -182,23 +182,43 @@ def _perhaps(name: str, names: tuple[str, ...] | list[str]) -> str:
     return f' (nearest: "{near}")' if near else ""
 
 
+Kind = Literal["image", "sequence", "table", "text", "graph"]
+
+
 @dataclass(frozen=True)
 class DataShape:
     """What a dataset offers to an architecture, known before anything is loaded.
 
     `input` is one example's shape without the batch: (channels, height, width) for an "image", (steps, features) for
-    a "sequence", (features,) for a "table". `outputs` is the number of classes, or of regression targets.
-    Of `examples`, the last `fixed_test` are the set's own test part.
+    a "sequence", (features,) for a "table". For a "text" it is (steps,): numbers of tokens, int64, whose names are
+    `classes`. For a "graph" it is (1,): the number of a node, int64, of `graph` = (nodes, features of each); what
+    belongs to the graph as a whole is in `Dataset.context`.
+    `outputs` is the number of classes, or of regression targets. With `steps` above 0 every one of so many steps has a
+    target of its own (tagging, the next token): targets are (N, steps), and a network's outputs (N, outputs, steps).
+    Of `examples`, the first `fixed_train` are the set's own training part and the last `fixed_test` its own test
+    part; with a training part of its own, what lies between is for validation.
     """
 
     task: Task
-    kind: Literal["image", "sequence", "table"]
+    kind: Kind
     input: tuple[int, ...]
     outputs: int
     classes: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     examples: int = 0
     fixed_test: int = 0
+    fixed_train: int = 0
+    steps: int = 0
+    graph: tuple[int, int] = (0, 0)
+
+
+_SAID: dict[Kind, str] = {
+    "image": "images",
+    "sequence": "sequences",
+    "table": "tables",
+    "text": "text",
+    "graph": "a graph",
+}
 
 
 def _accepts_all(shape: DataShape, options: Options) -> str | None:
@@ -240,30 +260,64 @@ class DatasetEntry(Entry):
 
 @dataclass(frozen=True)
 class ArchitectureEntry(Entry):
-    """`target(shape, **options)` is a torch.nn.Module. `refuse(shape, options)` says why it cannot take such data.
+    """`target(shape, **options)` is a torch.nn.Module.
 
+    It takes the data of `kinds`; with `each_step` it can answer at every step (`DataShape.steps`). `refuse(shape,
+    options)` says why it cannot take such data although it is of the right kind; ask `refusal`, which knows all three.
     `tiny` overrides options to make the smallest useful member, for tests that train.
     """
 
+    kinds: tuple[Kind, ...] = field(default=("image", "sequence", "table"), kw_only=True)
+    each_step: bool = field(default=False, kw_only=True)
     refuse: Callable[[DataShape, Options], str | None] = field(default=_accepts_all, kw_only=True)
     tiny: Options = field(default_factory=dict, kw_only=True)
+
+    def refusal(self, shape: DataShape, options: Options) -> str | None:
+        """Why it cannot take data of that shape, in one line that goes on after its name; None where it can."""
+        if shape.kind not in self.kinds:
+            wanted = " or ".join(_SAID[kind] for kind in self.kinds)
+            return f"needs {wanted}, the data are {_SAID[shape.kind]}"
+        if shape.steps and not self.each_step:
+            return "answers once, the data have a target at every step: a recurrent network answers at each"
+        return self.refuse(shape, options)
 
 
 @dataclass(frozen=True)
 class LossEntry(Entry):
-    """`target(**options)` is a callable (outputs, targets) -> scalar mean over the batch."""
+    """`target(**options)` is a callable (outputs, targets) -> scalar mean over the batch.
+
+    `formula` is one line of plain text. `curve(options)` is the loss of one example as a function of one number, for
+    drawing, and `axis` says which number that is: "margin", "error", "probability of the target", …
+    """
 
     tasks: tuple[Task, ...] = field(kw_only=True)
+    formula: str = field(kw_only=True)
+    axis: str = field(kw_only=True)
+    curve: Callable[[Options], Callable[[float], float]] = field(kw_only=True)
 
 
 @dataclass(frozen=True)
 class OptimizerEntry(Entry):
-    """`target(parameters, lr, weight_decay, **options)` is a torch.optim.Optimizer."""
+    """`target(parameters, lr, weight_decay, **options)` is a torch.optim.Optimizer.
+
+    With `closure` its step takes a function that computes the loss anew and returns it (torch.optim.LBFGS); without
+    `gradients` that function computes no gradient, and the model may have `most_parameters` at most.
+    """
+
+    closure: bool = field(default=False, kw_only=True)
+    gradients: bool = field(default=True, kw_only=True)
+    most_parameters: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True)
 class ScheduleEntry(Entry):
-    """`target(total_steps, **options)` is a function step (from 1) -> factor on the learning rate."""
+    """`target(total_steps, **options)` is a function step (from 1) -> factor on the learning rate.
+
+    With `observes` that function has a method `observe(value)` too, called with the monitored value at each
+    validation, and `state()` and `restore(state)` for checkpoints.
+    """
+
+    observes: bool = field(default=False, kw_only=True)
 
 
 E = TypeVar("E", bound=Entry)

@@ -447,7 +447,7 @@ def _nearest_option(name: str, known: tuple[str, ...], registry: Registry[Any]) 
 def _fits_together(draft: Mapping[str, Any], shape: DataShape, problems: list[Problem]) -> None:
     model = draft["model"]
     architecture = ARCHITECTURES[model.get("architecture", Model.model_fields["architecture"].default)]
-    if reason := architecture.refuse(shape, model["options"]):
+    if reason := architecture.refusal(shape, model["options"]):
         problems.append(Problem("model.architecture", f"{architecture.name} {reason}"))
     loss = draft["objective"]["loss"]
     if isinstance(loss, str) and loss in LOSSES.names() and shape.task not in LOSSES[loss].tasks:

@@ -67,7 +67,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     dataset = draw(st.sampled_from(list(DATASETS)))
     data_options = draw(some(dataset.options))
     shape = dataset.describe({**dataset.defaults(), **data_options})
-    architecture = draw(st.sampled_from([a for a in ARCHITECTURES if a.refuse(shape, a.defaults()) is None]))
+    architecture = draw(st.sampled_from([a for a in ARCHITECTURES if a.refusal(shape, a.defaults()) is None]))
     loss = draw(st.sampled_from([loss for loss in LOSSES if shape.task in loss.tasks]))
     optimizer, schedule = draw(st.sampled_from(list(OPTIMIZERS))), draw(st.sampled_from(list(SCHEDULES)))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -23,14 +23,19 @@ class DataError(Exception):
 class Dataset:
     """N examples.
 
-    `inputs` is (N, *shape.input), uint8 from 0 to 255 for pictures, float32 for all else. `targets` is int64 (N,) in
-    classification, float32 (N, outputs) in regression. The last `fixed_test` examples are the set's own test part.
+    `inputs` is (N, *shape.input), uint8 from 0 to 255 for pictures, int64 for text and graphs, float32 for all else.
+    `targets` is int64 (N,) in classification, (N, steps) where each step has a target, float32 (N, outputs) in
+    regression. The first `shape.fixed_train` examples are the set's own training part, the last `fixed_test` its own
+    test part. `context` is what belongs to the whole set and not to one example (of a graph "adjacency", float32
+    (nodes, nodes) of edge weights, and "features", float32 (nodes, features)); a module that has a method
+    `see(context)` is given it once, before it is trained or asked.
     """
 
     inputs: Tensor
     targets: Tensor
     shape: DataShape
     fixed_test: int = 0
+    context: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.inputs)

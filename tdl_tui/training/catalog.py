@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf, log
+
 from tdl_tui.registry import (
     LOSSES,
     OPTIMIZERS,
@@ -18,6 +20,9 @@ LOSSES.register(
         help="−log softmax(outputs)[target], the mean over the batch",
         target="tdl_tui.training.objectives:cross_entropy",
         tasks=("classification",),
+        formula="−log softmax(z)[y]",
+        axis="probability of the target",
+        curve=lambda options: lambda p: -log(p) if p > 0 else inf,
     )
 )
 LOSSES.register(
@@ -26,6 +31,9 @@ LOSSES.register(
         help="squared distance to the target (to the one-hot target in classification), the mean over all outputs",
         target="tdl_tui.training.objectives:mean_squared_error",
         tasks=("classification", "regression"),
+        formula="mean of (z − y)²",
+        axis="error",
+        curve=lambda options: lambda error: error**2,
     )
 )
 

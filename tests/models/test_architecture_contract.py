@@ -28,7 +28,7 @@ ENTRIES = list(ARCHITECTURES)
 
 def taken(entry: ArchitectureEntry) -> list[DataShape]:
     """The shapes above that the architecture takes, with its defaults."""
-    return [shape for shape in SHAPES.values() if entry.refuse(shape, entry.defaults()) is None]
+    return [shape for shape in SHAPES.values() if entry.refusal(shape, entry.defaults()) is None]
 
 
 def tiny(entry: ArchitectureEntry, shape: DataShape, **options: Value) -> nn.Module:
@@ -74,7 +74,7 @@ def test_forward_gives_one_row_of_outputs_an_example(entry: ArchitectureEntry) -
 def test_takes_some_data_and_refuses_the_rest_with_a_reason(entry: ArchitectureEntry) -> None:
     assert taken(entry)
     for shape in SHAPES.values():
-        reason = entry.refuse(shape, entry.defaults())
+        reason = entry.refusal(shape, entry.defaults())
         if reason is None:
             continue
         assert reason
