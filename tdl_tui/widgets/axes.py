@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Scale = Literal["steps", "epochs", "time"]
+Scale = Literal["steps", "epochs", "time", "value"]
+"""What a horizontal axis counts; a "value" is any number, on the span's own scale."""
 HUGE = 1e300  # what is more has no room for a round end above it
 TINY = 1e-200  # what is less has no orders of magnitude below it that could be told apart
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -149,6 +150,8 @@ def elapsed(seconds: float) -> str:
 def x_ticks(span: Span, scale: Scale, most: int) -> list[tuple[float, str]]:
     """As `ticks`, for the horizontal axis: whole steps and epochs, times at round seconds, minutes and hours."""
     most = max(2, most)
+    if scale == "value":
+        return ticks(span, most)
     if scale == "time":
         step = next((float(s) for s in _SECONDS if span.high / s + 1 <= most), _step(span.high / most / 86400) * 86400)
         return [(n * step, elapsed(n * step)) for n in range(int(span.high / step + 1e-9) + 1)]

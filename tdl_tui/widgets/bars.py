@@ -14,6 +14,7 @@ from .axes import HUGE, TINY, round_up
 from .lines import PLAIN, Piece, fit, ink, line
 from .numbers import real
 from .palette import Palette
+from .text import visible
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 TARGET = "◆"
@@ -58,7 +59,7 @@ class ClassBars:
         return max(range(len(self.logits)), key=self.logits.__getitem__)
 
     def name(self, index: int) -> str:
-        return self.names[index] if 0 <= index < len(self.names) else str(index)
+        return visible(self.names[index]) if 0 <= index < len(self.names) else str(index)
 
 
 def chosen_rows(bars: ClassBars, rows: int) -> list[int]:
@@ -153,19 +154,22 @@ def draw_predictions(
     if not finite or not predictions:
         return [line([("no prediction yet", ink(palette.muted))], width)]
     low, high = _round_ends(min(finite), max(finite))
-    figures = 8
-    room = width - 4 - 3 * figures - 2
-    with_track = room >= 8
+    figures = [(real(p.target), real(p.predicted), _difference(p)) for p in predictions]
+    columns = [max(8, max(map(len, column)) + 2) for column in zip(*figures, strict=True)]
+    while len(columns) > 1 and 4 + sum(columns) > width:
+        columns.pop()  # a figure that runs into the next says something else
+    room = width - 4 - sum(columns) - 2
+    ends = real(low), real(high)
+    with_track = room >= max(8, len(ends[0]) + len(ends[1]) + 1)
     head: list[Piece] = [(fit("", 4), PLAIN)]
     if with_track:
-        head.append(
-            (fit(f"{real(low)}", room // 2) + fit(real(high), room - room // 2, "right") + " ", ink(palette.muted))
-        )
-    head += [
-        (fit(f"{TARGET} target", figures, "right"), ink(palette.target)),
-        (fit("▶ pred", figures, "right"), ink(palette.predicted)),
-        (fit("diff", figures, "right"), ink(palette.muted)),
-    ]
+        head.append((ends[0] + fit(ends[1], room - len(ends[0]), "right") + " ", ink(palette.muted)))
+    names = (
+        (f"{TARGET} target", ink(palette.target)),
+        (f"{PREDICTED} pred", ink(palette.predicted)),
+        ("diff", ink(palette.muted)),
+    )
+    head += [(fit(name, size, "right"), style) for (name, style), size in zip(names, columns, strict=False)]
     shown = height - 1
     first = min(max(0, chosen - shown // 2), max(0, len(predictions) - shown))
     out = [line(head, width)]
@@ -177,13 +181,17 @@ def draw_predictions(
         ]
         if with_track:
             pieces += [*_track(p, low, high, room, palette), (" ", PLAIN)]
+        styles = ink(palette.text), ink(palette.text, bold=here), ink(palette.muted)
         pieces += [
-            (fit(real(p.target), figures, "right"), ink(palette.text)),
-            (fit(real(p.predicted), figures, "right"), ink(palette.text, bold=here)),
-            (fit(f"{p.predicted - p.target:+.3g}", figures, "right"), ink(palette.muted)),
+            (fit(figure, size, "right"), style)
+            for figure, size, style in zip(figures[index], columns, styles, strict=False)
         ]
         out.append(line(pieces, width))
     return out[:height]
+
+
+def _difference(p: Prediction) -> str:
+    return f"{p.predicted - p.target:+.3g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 
 
 def _round_ends(low: float, high: float) -> tuple[float, float]:

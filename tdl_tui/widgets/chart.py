@@ -69,16 +69,25 @@ def smooth(values: Sequence[float], keep: float) -> list[float]:
 
 
 def curve_of(
-    name: str, color: str, buckets: Sequence[Bucket], view: View, *, steps_per_epoch: int, start: float
+    name: str,
+    color: str,
+    buckets: Sequence[Bucket],
+    view: View,
+    *,
+    steps_per_epoch: int,
+    start: float,
+    latest: float = math.nan,
 ) -> Curve:
-    """The means of the buckets as a curve; `start` is the time that counts as 0."""
+    """The means of the buckets as a curve; `start` is the time that counts as 0.
+
+    `latest` is the newest value where the last bucket holds nothing finite: what it is (inf, nan), a bucket forgets.
+    """
     if view.scale == "time":
         x = [max(0.0, bucket.time - start) for bucket in buckets]
     else:
         each = (steps_per_epoch or 1) if view.scale == "epochs" else 1
         x = [(bucket.first + bucket.last) / 2 / each for bucket in buckets]
     means = [bucket.mean if bucket.count else math.nan for bucket in buckets]
-    latest = math.nan
     if buckets and buckets[-1].count:
         latest = means[-1]
     return Curve(name, color, tuple(x), tuple(smooth(means, view.smoothing)), latest)
@@ -212,17 +221,15 @@ def draw_chart(
     width: int,
     height: int,
     palette: Palette,
+    right: Sequence[Piece] | None = None,
 ) -> list[Strip]:
-    """The chart with its heading (newest values as the legend), its vertical and its horizontal axis."""
+    """The chart with its heading, its vertical and its horizontal axis.
+
+    At the right of the heading stands what is given, else the curves' names with their newest values. A curve
+    without a name has no letter at its end.
+    """
     rule, muted = ink(palette.faint), ink(palette.muted)
-    legend: list[Piece] = []
-    for curve in curves:
-        value = real(curve.latest) if curve.y else "–"
-        legend += [
-            ("  " if legend else "", PLAIN),
-            (f"{curve.name if width >= 38 else curve.name[0]} ", ink(curve.color)),
-            (fit(value, 7), ink(palette.text)),
-        ]
+    legend = _legend(curves, width, palette) if right is None else right
     strips = [heading(title, key, legend, width, rule=rule, name=ink(palette.text, bold=True))]
     rows = height - 2
     if rows < 1 or width < 16:
@@ -247,6 +254,18 @@ def draw_chart(
         strips.append(line(pieces, width))
     strips.append(line([(_x_labels(x, view.scale, gutter, columns, width), muted)], width))
     return strips
+
+
+def _legend(curves: Sequence[Curve], width: int, palette: Palette) -> list[Piece]:
+    legend: list[Piece] = []
+    for curve in curves:
+        value = real(curve.latest) if curve.y else "–"
+        legend += [
+            ("  " if legend else "", PLAIN),
+            (f"{curve.name if width >= 38 else curve.name[0]} ", ink(curve.color)),
+            (fit(value, 7), ink(palette.text)),
+        ]
+    return legend
 
 
 def _row(place: float, rows: int) -> int:
@@ -277,7 +296,7 @@ def _overlay(curves: Sequence[Curve], x: Span, y: Span, columns: int, rows: int)
                 column = min(columns - 1, int(x.place(a) * columns))
                 characters[rows - 1][column], colors[rows - 1][column] = "×", curve.color
     for curve in curves:
-        cell = _end(characters, curve, x, y)
+        cell = _end(characters, curve, x, y) if curve.name else None
         if cell is not None:
             row, column = cell
             characters[row][column], colors[row][column] = curve.name[0], curve.color
@@ -297,7 +316,7 @@ def _end(characters: Grid, curve: Curve, x: Span, y: Span) -> tuple[int, int] | 
     return next(((at, column) for at in beside if 0 <= at < rows and characters[at][column] == " "), None)
 
 
-_UNITS: dict[Scale, str] = {"steps": "steps", "epochs": "epochs", "time": ""}
+_UNITS: dict[Scale, str] = {"steps": "steps", "epochs": "epochs", "time": "", "value": ""}
 
 
 def _x_labels(x: Span, scale: Scale, gutter: int, columns: int, width: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from tdl_tui.runs.records import Event
 from .lines import fit, ink, line
 from .numbers import grouped
 from .palette import Palette
+from .text import LINE_END, wrapped
 
 SIGNS = {
     "state": "●",
@@ -23,31 +25,35 @@ SIGNS = {
     "early_stopping": "■",
     "best": "★",
     "telemetry": "·",
+    "sample": "¶",
 }
 
 
 def draw_events(
-    events: Sequence[Event], width: int, height: int, palette: Palette, *, dates: bool = False
+    events: Sequence[Event], width: int, height: int, palette: Palette, *, dates: bool = False, whole: bool = False
 ) -> list[Strip]:
-    """The last `height` events: local time, step, sign, text. With `dates` the day is said too."""
+    """The last events in at most `height` lines: local time, step, sign, text. With `dates` the day is said too.
+
+    Each has one line; with `whole` as many as its text takes.
+    """
     if not events:
         return [line([("nothing has happened yet", ink(palette.muted))], width)][:height]
     muted = ink(palette.muted)
     colors = {"error": palette.bad, "warning": palette.caution, "best": palette.good}
     widest = max(len(grouped(event.step)) for event in events)
     out: list[Strip] = []
-    for event in events[-height:] if height > 0 else ():
+    for event in reversed(events[-height:] if height > 0 else ()):
         when = time.strftime("%Y-%m-%d %H:%M:%S" if dates else "%H:%M:%S", time.localtime(event.time))
         hue = ink(colors.get(event.kind, palette.text))
-        out.append(
-            line(
-                [
-                    (f"{when}  ", muted),
-                    (fit(grouped(event.step) if event.step else "", widest, "right") + "  ", muted),
-                    (f"{SIGNS.get(event.kind, '·')} ", hue),
-                    (event.text.replace("\n", " "), hue),
-                ],
-                width,
-            )
-        )
-    return out
+        step = fit(grouped(event.step) if event.step else "", widest, "right")
+        before = f"{when}  {step}  "
+        room = width - len(before) - 2
+        text = [event.text.replace("\n", LINE_END if event.kind == "sample" else " ")]
+        if whole and room >= 20:
+            text = wrapped(event.text, room) if event.kind == "sample" else textwrap.wrap(event.text, room) or [""]
+        lines = [line([(before, muted), (f"{SIGNS.get(event.kind, '·')} ", hue), (text[0], hue)], width)]
+        lines += [line([(" " * (width - room), muted), (part, hue)], width) for part in text[1:]]
+        out = [*lines, *out]
+        if len(out) >= height:
+            break
+    return out[-height:] if height > 0 else []

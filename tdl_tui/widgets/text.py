@@ -1,0 +1,67 @@
+"""Texts as a network reads them: tokens put together, blanks and line ends visible, the end in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from textual.strip import Strip
+
+from tdl_tui.runs.records import Probe
+
+from .lines import Piece, ink, line
+from .palette import Palette
+
+LINE_END = "↵"
+_VISIBLE = str.maketrans({" ": "␣", "\n": LINE_END, "\t": "⇥", "\r": "␍"})
+
+
+def visible(name: str) -> str:
+    """The name of a class; one that is nothing but blanks and line ends, as a token may be, by signs for them."""
+    return name if name.strip() else name.translate(_VISIBLE) or "∅"
+
+
+def spelled(tokens: Sequence[float], names: Sequence[str]) -> str:
+    """The text of numbered tokens: with blanks between them where most names are words, else as they follow."""
+    words = 2 * sum(len(name) > 1 for name in names) > len(names)
+    parts = [names[int(token)] if 0 <= token < len(names) else "�" for token in tokens]
+    return (" " if words else "").join(parts)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most `width` cells (at least 2), ends of lines marked; every character is kept."""
+    lines: list[str] = []
+    for part in text.replace("\r\n", "\n").replace("\n", f"{LINE_END}\n").split("\n"):
+        taken, used = "", 0
+        for character in part:
+            cells = cell_len(character)
+            if used + cells > width:
+                lines.append(taken)
+                taken, used = "", 0
+            taken, used = taken + character, used + cells
+        lines.append(taken)
+    return lines
+
+
+def draw_text(tokens: Sequence[float], names: Sequence[str], width: int, height: int, palette: Palette) -> list[Strip]:
+    """The end of a text in at most `height` lines of `width` cells; a mark stands where the next token will."""
+    if width < 3 or height < 1:
+        return []
+    text = spelled(tokens[-width * height - height :], names)
+    lines = wrapped(text, width - 1)
+    shown = lines[-height:]
+    cut = len(lines) > len(shown) or len(tokens) > width * height + height
+    out: list[Strip] = []
+    for row, part in enumerate(shown):
+        pieces: list[Piece] = [(part, ink(palette.text))]
+        if row == 0 and cut:
+            pieces = [("…", ink(palette.muted)), (part[1:], ink(palette.text))]
+        if row == len(shown) - 1:
+            pieces.append(("▏", ink(palette.accent)))
+        out.append(line(pieces, width))
+    return out
+
+
+def draw_node(probe: Probe, width: int, palette: Palette) -> list[Strip]:
+    """Which node of its graph an example is."""
+    return [line([("node ", ink(palette.muted)), (str(int(probe.input[0])), ink(palette.text, bold=True))], width)]
