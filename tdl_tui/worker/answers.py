@@ -27,7 +27,11 @@ class LayerAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SummaryAnswer:
-    """A network on its data: its layers, its size, and what an epoch is."""
+    """A network on its data: its layers, its size, what an epoch is, and what training it would take.
+
+    `memory` estimates the bytes that training needs on its device, `free` are those it has now. `schedule` is the
+    learning rate (step, lr) at about sixty steps from the first to the last.
+    """
 
     layers: tuple[LayerAnswer, ...]
     parameters: int
@@ -35,6 +39,14 @@ class SummaryAnswer:
     receptive_field: int | None
     training_examples: int
     steps_per_epoch: int
+    memory: int = 0
+    free: int = 0
+    schedule: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        """Whether training it can be expected to find the memory it needs."""
+        return self.memory <= self.free
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -51,15 +63,20 @@ class SummaryAnswer:
             )
             for layer in document["layers"]
         )
-        return cls(**{**document, "layers": layers})
+        schedule = tuple((step, lr) for step, lr in document["schedule"])
+        return cls(**{**document, "layers": layers, "schedule": schedule})
 
 
 @dataclass(frozen=True, slots=True)
 class SamplesAnswer:
-    """A few examples of the data, as probes are stored; `classes` names their targets (none in regression)."""
+    """A few examples of the data, as probes are stored; `classes` names their targets (none in regression).
+
+    `counts` says how often each class is the target in all of the data (none in regression).
+    """
 
     samples: tuple[Probe, ...]
     classes: tuple[str, ...]
+    counts: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -70,4 +87,20 @@ class SamplesAnswer:
             Probe(**{**sample, "shape": tuple(sample["shape"]), "input": tuple(sample["input"])})
             for sample in document["samples"]
         )
-        return cls(samples, tuple(document["classes"]))
+        return cls(samples, tuple(document["classes"]), tuple(document["counts"]))
+
+
+@dataclass(frozen=True, slots=True)
+class LrRangeAnswer:
+    """A learning-rate range test: each step's learning rate and loss, and the rate to take (None: none shows)."""
+
+    lr: tuple[float, ...]
+    loss: tuple[float, ...]
+    suggestion: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> LrRangeAnswer:
+        return cls(tuple(document["lr"]), tuple(document["loss"]), document["suggestion"])

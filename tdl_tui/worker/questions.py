@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,16 @@ from tdl_tui.data.splits import split
 from tdl_tui.models.build import build
 from tdl_tui.registry import DATASETS
 from tdl_tui.spec import Experiment
+from tdl_tui.training import devices, schedules
+from tdl_tui.training.assembly import assemble
+from tdl_tui.training.lr_range import check as check_range_test
+from tdl_tui.training.lr_range import range_test
 from tdl_tui.training.summary import summarize
 
-from .answers import LayerAnswer, SamplesAnswer, SummaryAnswer
+from .answers import LayerAnswer, LrRangeAnswer, SamplesAnswer, SummaryAnswer
+
+SCHEDULE_POINTS = 60
+RANGE_SECONDS = 45.0  # before whoever asks stops waiting
 
 
 def summary(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,7 +34,7 @@ def summary(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> d
     with torch.device("meta"):
         module = build(experiment.model.architecture, shape, experiment.model.options)
     found = summarize(module, shape.input)
-    sizes = part_sizes(shape.examples, experiment.data.split, shape.fixed_test)
+    sizes = part_sizes(shape.examples, experiment.data.split, shape.fixed_test, shape.fixed_train)
     layers = tuple(
         LayerAnswer(
             layer.name,
@@ -40,21 +48,65 @@ def summary(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> d
         for layer in found.layers
     )
     steps = steps_per_epoch(sizes.train, experiment.data.batch_size)
-    return SummaryAnswer(layers, found.parameters, found.macs, found.receptive_field, sizes.train, steps).to_json()
+    return SummaryAnswer(
+        layers,
+        found.parameters,
+        found.macs,
+        found.receptive_field,
+        sizes.train,
+        steps,
+        schedule=_schedule(experiment, steps * experiment.training.epochs),
+    ).to_json()
+
+
+def _schedule(experiment: Experiment, total_steps: int) -> tuple[tuple[int, float], ...]:
+    """The learning rate at up to SCHEDULE_POINTS steps, the first and the last among them."""
+    chosen = experiment.schedule
+    factor = schedules.build(chosen.name, total_steps, chosen.warmup_steps, chosen.options)
+    gaps = max(1, min(SCHEDULE_POINTS, total_steps) - 1)
+    steps = sorted({1 + (total_steps - 1) * gap // gaps for gap in range(gaps + 1)})
+    return tuple((step, experiment.optimizer.lr * factor(step)) for step in steps)
 
 
 def samples(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
     """A SamplesAnswer with up to `count` held-out examples. Downloads nothing."""
-    if line := DATASETS[experiment.data.dataset].missing(experiment.data.options):
-        raise FileNotFoundError(line)
+    _check_here(experiment)
     dataset = load(experiment, home)
     splits = split(dataset, experiment.data.split, experiment.data.split_seed)
     chosen = choose_probes(dataset, splits, int(request.get("count", 16)), experiment.data.split_seed)
     examples = tuple(probe(dataset, index) for index in chosen.tolist())
-    return SamplesAnswer(examples, dataset.shape.classes).to_json()
+    counts = torch.bincount(dataset.targets.flatten(), minlength=dataset.shape.outputs) if dataset.shape.classes else ()
+    return SamplesAnswer(examples, dataset.shape.classes, tuple(map(int, counts))).to_json()
+
+
+def lr_range(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+    """An LrRangeAnswer, on the experiment's device. Downloads nothing, and gives up after `seconds` (45)."""
+    check_range_test(experiment)
+    _check_here(experiment)
+    deadline = time.monotonic() + float(request.get("seconds", RANGE_SECONDS))
+
+    def between() -> None:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the range test takes long with so much to compute a step: tdl lr-find has the time")
+
+    device = devices.resolve(experiment.training.device)
+    with torch.random.fork_rng():
+        model, prepared = assemble(experiment, home, device)
+    try:
+        found = range_test(experiment, prepared, model, device=device, between=between)
+    finally:
+        prepared.batches.close()
+    return LrRangeAnswer(found.lr, found.loss, found.suggestion).to_json()
+
+
+def _check_here(experiment: Experiment) -> None:
+    """Raises FileNotFoundError for data that would have to be downloaded."""
+    if line := DATASETS[experiment.data.dataset].missing(experiment.data.options):
+        raise FileNotFoundError(line)
 
 
 QUESTIONS: Mapping[str, Callable[[Experiment, Path, Mapping[str, Any]], dict[str, Any]]] = {
     "summary": summary,
     "samples": samples,
+    "lr_range": lr_range,
 }

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .answers import SamplesAnswer, SummaryAnswer
+from .answers import LrRangeAnswer, SamplesAnswer, SummaryAnswer
 from .environment import start
 
 ANSWER_SECONDS = 60.0
@@ -70,9 +70,9 @@ class Spare:
             raise SpareError(f"no spare worker was ready within {timeout:g} s") from None
 
     def ask(self, request: Mapping[str, Any], timeout: float = ANSWER_SECONDS) -> dict[str, Any]:
-        """The answer to {"ask": "summary" | "samples", "experiment": document, …}; starts a spare if need be.
+        """The answer to {"ask": "summary" | "samples" | "lr_range", "experiment": document, …}.
 
-        Raises SpareError with the one line that says what is wrong with the experiment, or why there is no answer.
+        Starts a spare if need be. Raises SpareError with the one line that says what is wrong with the experiment, or why there is no answer.
         """
         process = self._current()
         try:
@@ -97,6 +97,10 @@ class Spare:
         """A few examples of an experiment's data, which must be on this machine. Raises as `ask` does."""
         request = {"ask": "samples", "experiment": dict(experiment), "count": count}
         return SamplesAnswer.from_json(self.ask(request, timeout))
+
+    def lr_range(self, experiment: Mapping[str, Any], timeout: float = ANSWER_SECONDS) -> LrRangeAnswer:
+        """A learning-rate range test of an experiment, whose data must be on this machine. Raises as `ask` does."""
+        return LrRangeAnswer.from_json(self.ask({"ask": "lr_range", "experiment": dict(experiment)}, timeout))
 
     def become(self, folder: Path, lock_fd: int) -> int | None:
         """Turns a ready spare into the run's worker and returns its pid; None when that is not to be had at once.

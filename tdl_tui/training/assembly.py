@@ -1,0 +1,43 @@
+"""From an experiment to a model with its first weights, and the data it learns from, both on the device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from tdl_tui.data.dataset import Report, ignore
+from tdl_tui.data.prepare import Prepared, prepare
+from tdl_tui.models.build import build
+from tdl_tui.spec import Experiment
+
+from . import devices
+
+
+def assemble(
+    experiment: Experiment,
+    home: Path,
+    device: torch.device,
+    *,
+    report: Report = ignore,
+    splits_file: Path | None = None,
+) -> tuple[nn.Module, Prepared]:
+    """The model, drawn by the experiment's seed and laid out as suits the device, and its data.
+
+    `home`, `report` and `splits_file` are as `prepare` takes them. Leaves torch's random state behind the weights'.
+    Raises DataError, and whatever the architecture raises.
+    """
+    torch.manual_seed(experiment.seed)
+    model = build(experiment.model.architecture, experiment.shape, experiment.model.options)
+    layout = devices.memory_format(model, device, experiment.training.precision)
+    model.to(device).to(memory_format=layout)  # type: ignore[call-overload]  # torch's overloads leave it out
+    prepared = prepare(
+        experiment,
+        home,
+        device,
+        report=report,
+        channels_last=layout is torch.channels_last,
+        splits_file=splits_file,
+    )
+    return model, prepared
