@@ -192,7 +192,7 @@ def _choose(document: dict[str, Any], section: str, key: str, name: str | None) 
 def _epoch(made: Experiment) -> tuple[PartSizes, int]:
     shape, data = made.shape, made.data
     try:
-        sizes = part_sizes(shape.examples, data.split, shape.fixed_test)
+        sizes = part_sizes(shape.examples, data.split, shape.fixed_test, shape.fixed_train)
     except ValueError as error:
         raise WrongRequest(f"data.split: {error}") from None
     return sizes, steps_per_epoch(sizes.train, data.batch_size)

@@ -26,7 +26,8 @@ GPU_CHUNK = 64 << 20  # bytes: so few launches that they do not count
 
 
 class Batches(Protocol):
-    """Inputs (B, *shape) float32 and targets, int64 (B,) or standardised float32 (B, outputs), on the device.
+    """Inputs (B, *shape), float32 (int64 for text and graphs), and targets, int64 (B,) or (B, steps), or standardised
+    float32 (B, outputs), on the device.
 
     `sizes` holds the number of examples of "train", "validation" and "test".
     """

@@ -16,7 +16,8 @@ class Normalization:
     """Affine maps x·scale + shift of inputs, and of targets in regression.
 
     `scale` and `shift` are float32 and broadcast against one example: (C, 1, 1) for pictures of values 0 to 255, (F,)
-    for tables and sequences. `target_mean` and `target_deviation` are (outputs,), None in classification.
+    for tables and sequences, (1,) for text and graphs, whose inputs stay what they are. `target_mean` and
+    `target_deviation` are (outputs,), None in classification.
     """
 
     scale: Tensor
@@ -25,7 +26,10 @@ class Normalization:
     target_deviation: Tensor | None = None
 
     def apply(self, inputs: Tensor) -> Tensor:
-        """A batch (N, *shape), uint8 or float32, as the model takes it: float32, in a new tensor."""
+        """A batch (N, *shape), uint8 or float32, as the model takes it: float32, in a new tensor. Whole numbers (int64)
+        are names of tokens or nodes, and stay as they are."""
+        if inputs.dtype == torch.int64:
+            return inputs
         if self.scale.numel() == 1 and inputs.device.type == "cpu":
             return torch.add(self.shift, inputs, alpha=self.scale.item())  # converts and scales in one pass
         return torch.addcmul(self.shift, inputs.to(torch.float32), self.scale)
@@ -85,17 +89,22 @@ class Normalization:
 
 def fit(dataset: Dataset, train: Tensor) -> Normalization:
     """Mean 0 and deviation 1 (of the population, as N not N−1) over the examples `train`, for each channel of a picture
-    or each feature; one that is constant is only shifted. Targets too in regression."""
+    or each feature; one that is constant is only shifted. Targets too in regression. Text and graphs stay as they
+    are."""
+    inputs = identity(dataset) if dataset.inputs.dtype == torch.int64 else _of_inputs(dataset, train)
+    if dataset.shape.task == "classification":
+        return inputs
+    mean, deviation = _moments(dataset.targets[train].to(torch.float64))
+    return replace(inputs, target_mean=mean.to(torch.float32), target_deviation=deviation.to(torch.float32))
+
+
+def _of_inputs(dataset: Dataset, train: Tensor) -> Normalization:
     if dataset.shape.kind == "image":
         mean, deviation = _of_channels(dataset.inputs[train])
     else:
         values = dataset.inputs[train].to(torch.float64).reshape(-1, dataset.shape.input[-1])
         mean, deviation = _moments(values)
-    scale, shift = (1 / deviation).to(torch.float32), (-mean / deviation).to(torch.float32)
-    if dataset.shape.task == "classification":
-        return Normalization(scale, shift)
-    target_mean, target_deviation = _moments(dataset.targets[train].to(torch.float64))
-    return Normalization(scale, shift, target_mean.to(torch.float32), target_deviation.to(torch.float32))
+    return Normalization((1 / deviation).to(torch.float32), (-mean / deviation).to(torch.float32))
 
 
 def identity(dataset: Dataset) -> Normalization:
@@ -103,7 +112,7 @@ def identity(dataset: Dataset) -> Normalization:
     if dataset.shape.kind == "image":
         channels = torch.ones(dataset.shape.input[0], 1, 1)
         return Normalization(channels / 255, torch.zeros_like(channels))
-    features = torch.ones(dataset.shape.input[-1])
+    features = torch.ones(1 if dataset.inputs.dtype == torch.int64 else dataset.shape.input[-1])
     return Normalization(features, torch.zeros_like(features))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
@@ -35,7 +36,7 @@ class Common(TypedDict):
 class Prepared:
     """The data, ready. `probe_inputs` (P, *shape) and `probe_targets` are on the device, as a batch's are.
 
-    `storage` is "memory" or "stream". `normalization` is on the device.
+    `storage` is "memory" or "stream". `normalization` is on the device, and so is `context`, the dataset's own.
     """
 
     shape: DataShape
@@ -46,6 +47,7 @@ class Prepared:
     probe_inputs: Tensor
     probe_targets: Tensor
     storage: str
+    context: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def load(experiment: Experiment, home: Path, report: Report = ignore) -> Dataset:
@@ -96,4 +98,5 @@ def prepare(
         probe_inputs=on_device.apply(dataset.inputs[chosen].to(device)),
         probe_targets=on_device.targets(dataset.targets[chosen].to(device)),
         storage=storage,
+        context={name: tensor.to(device) for name, tensor in dataset.context.items()},
     )

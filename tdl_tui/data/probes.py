@@ -15,8 +15,8 @@ from .splits import Splits
 def choose_probes(dataset: Dataset, splits: Splits, count: int, seed: int) -> Tensor:
     """Indices of up to `count` examples of the validation part (of the test part where that is empty).
 
-    In classification one of each class in turn, then a second of each, …; in regression spread evenly from the lowest
-    target to the highest.
+    In classification one of each class in turn, then a second of each, … (where each step has a target, the last one's
+    counts); in regression spread evenly from the lowest target to the highest.
     """
     held_out = splits.validation if len(splits.validation) else splits.test
     count = min(count, len(held_out))
@@ -25,19 +25,22 @@ def choose_probes(dataset: Dataset, splits: Splits, count: int, seed: int) -> Te
     if dataset.shape.task == "regression":
         ascending = order[targets[:, 0].argsort(stable=True)]
         return ascending[(2 * torch.arange(count) + 1) * len(order) // max(1, 2 * count)]
-    rounds = torch.zeros_like(targets)
-    for label in range(dataset.shape.outputs):
-        members = targets == label
-        rounds[members] = torch.arange(int(members.sum()))
+    if dataset.shape.steps:
+        targets = targets[:, -1]
+    by_class = targets.argsort(stable=True)
+    counts = torch.bincount(targets, minlength=dataset.shape.outputs)
+    rounds = torch.empty_like(targets)
+    rounds[by_class] = torch.arange(len(targets)) - (counts.cumsum(0) - counts)[targets[by_class]]
     return order[(rounds * dataset.shape.outputs + targets).argsort()][:count]
 
 
 def probe(dataset: Dataset, index: int) -> Probe:
-    """The example as the run records it: before normalisation, pictures from 0 to 1."""
+    """The example as the run records it: before normalisation, pictures from 0 to 1. Where each step has a target, that
+    of the last step."""
     values = dataset.inputs[index].to(torch.float64)
     if dataset.shape.kind == "image":
         values = (
             (values / 255).mul(10_000).round().div(10_000)
         )  # fewer digits to store than a picture's 256 levels need
-    target = float(dataset.targets[index].reshape(-1)[0])
+    target = float(dataset.targets[index].reshape(-1)[-1 if dataset.shape.steps else 0])
     return Probe(index, dataset.shape.kind, tuple(values.shape), tuple(values.flatten().tolist()), target)

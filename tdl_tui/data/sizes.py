@@ -13,12 +13,17 @@ class PartSizes(NamedTuple):
     test: int
 
 
-def part_sizes(examples: int, shares: tuple[float, float, float], fixed_test: int = 0) -> PartSizes:
+def part_sizes(
+    examples: int, shares: tuple[float, float, float], fixed_test: int = 0, fixed_train: int = 0
+) -> PartSizes:
     """The nearest whole numbers to the shares (training, validation, test), at least 1 where a share is above 0.
 
-    With a test part of its own (`fixed_test` examples) the first two shares divide the rest. Raises ValueError, with
-    one line, where too few examples are left for training.
+    With a test part of its own (`fixed_test` examples) the first two shares divide the rest; with a training part of
+    its own (`fixed_train`) too, what neither takes is for validation. Raises ValueError, with one line, where too few
+    examples are left for training.
     """
+    if fixed_train:
+        return PartSizes(fixed_train, examples - fixed_train - fixed_test, fixed_test)
     train_share, validation_share, test_share = shares
     test = fixed_test or _part(examples, test_share)
     divided = train_share + validation_share if fixed_test else 1.0

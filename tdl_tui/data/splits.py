@@ -34,17 +34,21 @@ class Splits:
 def split(dataset: Dataset, shares: tuple[float, float, float], seed: int) -> Splits:
     """Parts of the sizes that `sizes.part_sizes` names, drawn at random by `seed` alone.
 
-    In classification they are stratified: of a class with n members, a part that takes k of the N examples to choose
-    from holds n·k/N to within one. The dataset's own test part stays what it is; then the first two shares divide the
-    rest. The test part depends on nothing but its own share and the seed. Raises DataError where a part whose share
-    is above 0 would be empty.
+    In classification with one target an example they are stratified: of a class with n members, a part that takes k of
+    the N examples to choose from holds n·k/N to within one. The dataset's own test part stays what it is; then the
+    first two shares divide the rest, unless the training part is the dataset's own too. The test part depends on
+    nothing but its own share and the seed. Raises DataError where a part whose share is above 0 would be empty.
     """
+    fixed_train = dataset.shape.fixed_train
     try:
-        sizes = part_sizes(len(dataset), shares, dataset.fixed_test)
+        sizes = part_sizes(len(dataset), shares, dataset.fixed_test, fixed_train)
     except ValueError as error:
         raise DataError(f"data.split: {error}") from None
+    if fixed_train:
+        return Splits(*torch.split(torch.arange(len(dataset)), list(sizes)))
     free = len(dataset) - dataset.fixed_test
-    pool = _by_class_at_random(dataset.targets[:free], dataset.shape.task == "classification", seed)
+    stratified = dataset.shape.task == "classification" and dataset.targets.ndim == 1
+    pool = _by_class_at_random(dataset.targets[:free], stratified, seed)
     if dataset.fixed_test:
         test = torch.arange(free, len(dataset))
     else:

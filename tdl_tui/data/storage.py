@@ -19,8 +19,8 @@ def choose(wanted: str, dataset: Dataset, device: torch.device) -> str:
 
 def bytes_on(dataset: Dataset, device: torch.device) -> int:
     """What holding the dataset takes beyond what loading it took."""
-    pictures = dataset.shape.kind == "image"
-    inputs = dataset.inputs.nbytes if device.type != "cpu" or not pictures else 0
+    normalised_anew = dataset.inputs.is_floating_point()
+    inputs = dataset.inputs.nbytes if device.type != "cpu" or normalised_anew else 0
     return inputs + dataset.targets.nbytes
 
 

@@ -86,8 +86,9 @@ class Bucket(NamedTuple):
 class Probe:
     """A held-out example that is followed. `input` holds the raw values (before normalisation) in row-major order.
 
-    kind "image": shape (C, H, W), values 0 to 1; "sequence": (T, F); "table": (F,). `target` is a class index, or
-    the value in regression.
+    kind "image": shape (C, H, W), values 0 to 1; "sequence": (T, F); "table": (F,); "text": (T,), numbers of tokens;
+    "graph": (1,), the number of a node. `target` is a class index (the last step's where each has one), or the value
+    in regression.
     """
 
     index: int

@@ -32,6 +32,10 @@ def dataset_of(kind: str) -> Dataset:
     if kind == "sequence":
         shape = DataShape("classification", "sequence", (12, 2), 10, examples=EXAMPLES)
         return Dataset(torch.randn(EXAMPLES, 12, 2, generator=random), torch.arange(EXAMPLES) % 10, shape)
+    if kind == "text":
+        tokens = torch.randint(0, 30, (EXAMPLES, 9), generator=random)
+        shape = DataShape("classification", "text", (8,), 30, examples=EXAMPLES, steps=8)
+        return Dataset(tokens[:, :-1], tokens[:, 1:], shape)
     shape = DataShape("regression", "table", (5,), 2, examples=EXAMPLES)
     targets = torch.randn(EXAMPLES, 2, generator=random) * 30
     return Dataset(torch.randn(EXAMPLES, 5, generator=random), targets, shape)
@@ -71,7 +75,7 @@ def same(one: Iterator[tuple[Tensor, Tensor]], two: Iterator[tuple[Tensor, Tenso
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-@pytest.mark.parametrize("kind", ["image", "sequence", "table"])
+@pytest.mark.parametrize("kind", ["image", "sequence", "table", "text"])
 def test_batches_are_the_normalised_examples_in_the_epochs_order(kind: str, channels_last: bool) -> None:
     dataset = dataset_of(kind)
     splits, normalization = divided(dataset), fit(dataset, divided(dataset).train)
@@ -89,7 +93,7 @@ def test_batches_are_the_normalised_examples_in_the_epochs_order(kind: str, chan
     assert done == len(order) == batches.sizes["train"]
 
 
-@pytest.mark.parametrize("kind", ["image", "sequence", "table"])
+@pytest.mark.parametrize("kind", ["image", "sequence", "table", "text"])
 def test_an_epoch_goes_on_from_any_step_to_the_last_bit(kind: str) -> None:
     dataset = dataset_of(kind)
     batches = memory(dataset, divided(dataset))
@@ -147,7 +151,7 @@ def test_parts_come_in_order_and_empty_ones_are_empty() -> None:
         assert torch.equal(targets, dataset.targets[splits.test])
 
 
-@pytest.mark.parametrize("kind", ["image", "table"])
+@pytest.mark.parametrize("kind", ["image", "table", "text"])
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_streamed_batches_are_those_held_in_memory(kind: str, workers: int, channels_last: bool) -> None:
@@ -181,3 +185,19 @@ def test_storage_is_chosen_by_what_is_free(monkeypatch: pytest.MonkeyPatch) -> N
     assert storage.choose("memory", dataset, gpu) == "memory"
     assert storage.choose("stream", dataset, CPU) == "stream"
     assert storage.free_bytes(CPU) > 0
+
+
+def test_only_what_is_normalised_anew_takes_more_memory_on_a_cpu() -> None:
+    for kind, factor in (("image", 0), ("text", 0), ("table", 1)):
+        dataset = dataset_of(kind)
+        assert storage.bytes_on(dataset, CPU) == factor * dataset.inputs.nbytes + dataset.targets.nbytes
+
+
+def test_numbers_of_tokens_stay_what_they_are() -> None:
+    dataset = dataset_of("text")
+    splits = divided(dataset)
+    for batches in (memory(dataset, splits), stream(dataset, splits)):
+        inputs, targets = (torch.cat(tensors) for tensors in zip(*batches.part("test"), strict=True))
+        assert inputs.dtype == targets.dtype == torch.int64
+        assert torch.equal(inputs, dataset.inputs[splits.test])
+        assert torch.equal(targets, dataset.targets[splits.test])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,24 @@ def test_regression_is_split_at_random() -> None:
 def test_a_share_above_0_gives_at_least_one_example() -> None:
     assert part_sizes(3, (0.98, 0.01, 0.01)) == (1, 1, 1)
     assert part_sizes(70_000, (0.8, 0.1, 0.1), 10_000) == (53_333, 6_667, 10_000)
+
+
+def test_parts_of_the_datasets_own_stay_what_they_are() -> None:
+    dataset = dataset_of([0, 1] * 17, 30)
+    for train, validation in ((2, [2, 3]), (4, [])):
+        made = split(replace(dataset, shape=replace(dataset.shape, fixed_train=train)), (0.5, 0.3, 0.2), 0)
+        assert made.train.tolist() == list(range(train))
+        assert made.validation.tolist() == validation
+        assert made.test.tolist() == list(range(4, 34))
+        assert made.sizes() == part_sizes(34, (0.5, 0.3, 0.2), 30, train)._asdict()
+
+
+def test_targets_at_every_step_are_split_at_random() -> None:
+    tokens = torch.arange(600).reshape(100, 6) % 7
+    shape = DataShape("classification", "text", (5,), 7, examples=100, steps=5)
+    parts = split(Dataset(tokens[:, :-1], tokens[:, 1:], shape), (0.8, 0.1, 0.1), 0)
+    assert parts.sizes() == {"train": 80, "validation": 10, "test": 10}
+    assert torch.cat([indices for _, indices in parts]).sort().values.tolist() == list(range(100))
 
 
 def test_too_few_examples_are_refused_in_one_line() -> None:
