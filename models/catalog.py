@@ -64,29 +64,89 @@ ARCHITECTURES.register(
         refuse=_image_of_lenet,
     )
 )
-_RECURRENT = (
+_CELLS = (
     Option("hidden_size", 128, "units of the hidden state", low=1, high=8192),
     Option("layers", 1, "stacked recurrent layers", low=1, high=16),
 )
-ARCHITECTURES.register(
-    ArchitectureEntry(
-        name="rnn",
-        help="Elman network, h_t = tanh(W_hh h_{t-1} + W_xh x_t); images are read row by row",
-        target="tdl_tui.models.recurrent:RNN",
-        options=_RECURRENT,
-        source="Elman 1990",
-        kinds=("sequence", "image"),
-        tiny={"hidden_size": 16},
-    )
+_DROPPED = Option("dropout", 0.0, "share of a layer's outputs dropped on the way to the next", low=0, high=0.95)
+_RECURRENT = (
+    *_CELLS,
+    Option("bidirectional", False, "a second network reads from the end"),
+    _DROPPED,
+    Option("readout", "last", "the answer is read from the last state, or from every step's", choices=("last", "all")),
+    Option("embedding", 64, "numbers in the vector of each token; text alone has them", low=1, high=8192),
 )
+
+
+def _layers_to_drop_between(shape: DataShape, options: Options) -> str | None:
+    if options["dropout"] and options["layers"] == 1:
+        return "drops between layers, and has one: set dropout to 0 or layers to 2"
+    return None
+
+
+def _sequence_to_answer(shape: DataShape, options: Options) -> str | None:
+    steps = shape.input[1 if shape.kind == "image" else 0]
+    if shape.steps > steps:
+        return f"answers at the {steps} steps that it reads, the data have targets at {shape.steps}"
+    if shape.steps and shape.kind == "text" and options["bidirectional"]:
+        return "would read the next token from the end: set bidirectional to false"
+    if shape.steps and options["readout"] != "last":
+        return 'answers at each step from that step\'s state: set readout to "last"'
+    return _layers_to_drop_between(shape, options)
+
+
+def _recurrent(name: str, help: str, source: str, *options: Option) -> None:
+    ARCHITECTURES.register(
+        ArchitectureEntry(
+            name=name,
+            help=f"{help}; images are read row by row",
+            target=f"tdl_tui.models.recurrent:{name.upper()}",
+            options=(*_RECURRENT, *options),
+            source=source,
+            kinds=("sequence", "image", "text"),
+            each_step=True,
+            refuse=_sequence_to_answer,
+            tiny={"hidden_size": 16, "embedding": 8},
+        )
+    )
+
+
+_recurrent(
+    "rnn",
+    "Elman network, h_t = tanh(W_hh h_{t-1} + W_xh x_t)",
+    "Elman 1990; Le, Jaitly & Hinton 2015",
+    Option("nonlinearity", "tanh", "what a state goes through", choices=("tanh", "relu")),
+    Option("init", "default", "W_hh at the start: torch's default, or the identity", choices=("default", "identity")),
+)
+_recurrent(
+    "gru",
+    "Gated recurrent unit: a reset and an update gate, no cell apart from the state",
+    "Cho et al. 2014",
+)
+_recurrent(
+    "lstm",
+    "Long short-term memory with input, forget and output gates",
+    "Hochreiter & Schmidhuber 1997; Gers et al. 2000",
+    Option("forget_bias", 0.0, "added to the forget gates' biases at the start; 1 keeps them open", low=-10, high=10),
+)
+
+
+def _steps_to_write(shape: DataShape, options: Options) -> str | None:
+    if not shape.steps:
+        return "writes a sequence, the data have one target an example"
+    return _layers_to_drop_between(shape, options)
+
+
 ARCHITECTURES.register(
     ArchitectureEntry(
-        name="lstm",
-        help="Long short-term memory with input, forget and output gates; images are read row by row",
-        target="tdl_tui.models.recurrent:LSTM",
-        options=_RECURRENT,
-        source="Hochreiter & Schmidhuber 1997; Gers et al. 2000",
-        kinds=("sequence", "image"),
+        name="rnn_decoder",
+        help="One vector in, a sequence out: the table's row becomes the first state, and is read at every step",
+        target="tdl_tui.models.recurrent:Decoder",
+        options=(Option("cell", "lstm", "the recurrent unit", choices=("lstm", "gru")), *_CELLS, _DROPPED),
+        source="Cho et al. 2014",
+        kinds=("table",),
+        each_step=True,
+        refuse=_steps_to_write,
         tiny={"hidden_size": 16},
     )
 )
