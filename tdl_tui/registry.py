@@ -13,7 +13,9 @@ import json
 import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 Value = bool | int | float | str | tuple[int, ...] | tuple[float, ...]
@@ -25,12 +27,22 @@ class UnknownName(ValueError):
     """A name that is not in a registry. The message suggests the nearest one."""
 
 
+class Undescribable(ValueError):
+    """Data whose shape cannot be told, as a file is not there or not what it should be. The message is one line for
+    people, about the value of `option`."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One choice a person has: its type is its default's type.
 
     `low` and `high` are inclusive; with `above` the low end itself is excluded. They bound each number of a tuple.
-    A tuple has as many numbers as a person likes, at least one; with `fixed`, as many as the default.
+    A tuple has as many numbers as a person likes, at least one; with `fixed`, as many as the default. With `path` a
+    text that is not empty names a file or folder, and is made absolute: a run goes on from any folder.
     """
 
     name: str
@@ -41,6 +53,7 @@ class Option:
     above: bool = False
     choices: tuple[str, ...] = ()
     fixed: bool = False
+    path: bool = False
 
     @property
     def kind(self) -> str:
@@ -109,6 +122,8 @@ class Option:
         if isinstance(default, bool):
             return value if isinstance(value, bool) else None
         if isinstance(default, str):
+            if self.path and isinstance(value, str) and value:
+                return str(Path(value).expanduser().absolute())
             return value if isinstance(value, str) else None
         return _as_number(value, type(default))
 
@@ -246,7 +261,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class DatasetEntry(Entry):
-    """`describe(options)` gives the shape without loading the data. `target(options, folder)` loads it.
+    """`describe(options)` gives the shape without loading the data; of data that are a person's `own`, in a file or
+    folder that the options name, it reads what it has to, and raises Undescribable where that is not as it should be.
+    `target(options, folder)` loads them.
 
     `recipe` maps TOML paths to values that suit this dataset better than the general defaults; what a person says
     goes before it. `missing(options)` says in one line what has to be put where when the data is not on this
@@ -256,6 +273,7 @@ class DatasetEntry(Entry):
     describe: Callable[[Options], DataShape] = field(kw_only=True)
     recipe: Mapping[str, Value] = field(default_factory=dict, kw_only=True)
     missing: Callable[[Options], str | None] = field(default=lambda options: None, kw_only=True)
+    own: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from tdl_tui.runs.schema import UnreadableRun
 from tdl_tui.runs.table import RunTable
 from tdl_tui.spec import Experiment, SpecError, assign, assign_text, experiment, read, section_options
 from tdl_tui.worker import steer
-from tdl_tui.worker.checks import LaunchError, check_device
+from tdl_tui.worker.checks import LaunchError, check_batch, check_device
 
 from . import reports
 from .cli import DONE, FAILED, INTERRUPTED, FailedRequest, WrongRequest, complain, workbench
@@ -173,6 +173,7 @@ def train(
     made = experiment(document)
     sizes, steps = _epoch(made)
     check_device(made.training.device)
+    check_batch(made)
     if dry_run:
         _print_experiment(made, sizes, steps, as_json)
         return DONE

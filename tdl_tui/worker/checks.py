@@ -9,6 +9,7 @@ import re
 import sys
 from pathlib import Path
 
+from tdl_tui.data.sizes import part_sizes
 from tdl_tui.registry import DATASETS
 from tdl_tui.spec import Experiment
 
@@ -45,14 +46,32 @@ def check_device(device: str) -> None:
 
 
 def check_data(experiment: Experiment) -> None:
-    """Refuses a folder of data that does not hold what it should. Raises LaunchError.
+    """Refuses a folder of data that does not hold what it should, and data of one's own that do not make one batch.
+    Raises LaunchError.
 
     Data that would be downloaded is not refused: whether that works is found out by the worker.
     """
     data = experiment.data
-    line = DATASETS[data.dataset].missing(data.options)
+    entry = DATASETS[data.dataset]
+    line = entry.missing(data.options)
     if line and data.options.get("folder"):
         raise LaunchError(line)
+    check_batch(experiment)
+
+
+def check_batch(experiment: Experiment) -> None:
+    """Refuses data of a person's own that do not make one batch. Raises LaunchError."""
+    data = experiment.data
+    if not DATASETS[data.dataset].own:
+        return
+    shape = experiment.shape
+    try:
+        training = part_sizes(shape.examples, data.split, shape.fixed_test, shape.fixed_train).train
+    except ValueError as error:
+        raise LaunchError(f"data.split: {error}") from None
+    if training < data.batch_size:
+        there = f"of the {shape.examples} examples {training} are for training"
+        raise LaunchError(f"data.batch_size: must be at most {training}, as {there}; got {data.batch_size}")
 
 
 def visible_gpus() -> int | None:
