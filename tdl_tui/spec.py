@@ -102,6 +102,9 @@ class Model(Section):
 
 class Objective(Section):
     loss: str = Field("cross_entropy", description="what is minimised")
+    l1_penalty: Annotated[Number, Field(ge=0)] = Field(
+        0.0, description="what is minimised grows by so much times the sum of all |weights|; train/loss leaves it out"
+    )
     options: Options = Field(default_factory=dict)
 
 
@@ -134,7 +137,17 @@ class Training(Section):
     )
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast to bfloat16")
     compile: StrictBool = Field(False, description="torch.compile; slow to start, seldom faster on a CPU")
+    accumulation: Positive = Field(
+        1, description="parts in which a batch goes through the model; their gradients add up to the batch's"
+    )
     gradient_clip_norm: Annotated[Number, Field(ge=0)] = Field(0.0, description="largest gradient norm; 0: no clipping")
+    gradient_clip_value: Annotated[Number, Field(ge=0)] = Field(
+        0.0, description="largest number in a gradient, either way; 0: no clipping"
+    )
+    ema_decay: Annotated[Number, Field(ge=0, le=0.999999)] = Field(
+        0.0,
+        description="validate, test and keep an average of the weights, of which each step keeps this share; 0: none",
+    )
     checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(60.0, description="time between checkpoints")
     stop_on_nonfinite: StrictBool = Field(True, description="end as failed when the loss is NaN or infinite")
     early_stopping: EarlyStopping = Field(default_factory=EarlyStopping)
@@ -460,6 +473,18 @@ def _crosscheck(made: Experiment) -> Iterator[Problem]:
         yield Problem("data.split", f"must be three shares that add up to 1, got {shown(made.data.split)}")
     if made.optimizer.options.get("nesterov") and not made.optimizer.options.get("momentum"):
         yield Problem("optimizer.options.nesterov", "needs optimizer.options.momentum above 0")
+    if 0 < made.data.batch_size < made.training.accumulation:
+        within = f"must be at most data.batch_size, {made.data.batch_size}"
+        yield Problem("training.accumulation", f"{within}, got {made.training.accumulation}")
+    entry = OPTIMIZERS[made.optimizer.name]
+    if not entry.gradients:
+        for name, nothing in (("accumulation", 1), ("gradient_clip_norm", 0.0), ("gradient_clip_value", 0.0)):
+            if getattr(made.training, name) != nothing:
+                yield Problem(f"training.{name}", f"{entry.name} computes no gradient: must be {nothing:g}")
+    shape = made.shape
+    held_out = shape.examples > shape.fixed_train + shape.fixed_test if shape.fixed_train else made.data.split[1] > 0
+    if SCHEDULES[made.schedule.name].observes and not held_out:
+        yield Problem("schedule.name", f"{made.schedule.name} needs a validation part (data.split)")
     metric = "accuracy" if made.shape.task == "classification" else "r2"
     series = ("val/loss", f"val/{metric}")
     if made.training.early_stopping.monitor not in series:

@@ -37,6 +37,7 @@ class Prepared:
     """The data, ready. `probe_inputs` (P, *shape) and `probe_targets` are on the device, as a batch's are.
 
     `storage` is "memory" or "stream". `normalization` is on the device, and so is `context`, the dataset's own.
+    `class_counts` says how many targets of the training part are of each class; empty in regression.
     """
 
     shape: DataShape
@@ -48,6 +49,7 @@ class Prepared:
     probe_targets: Tensor
     storage: str
     context: Mapping[str, Tensor] = field(default_factory=dict)
+    class_counts: tuple[int, ...] = ()
 
 
 def load(experiment: Experiment, home: Path, report: Report = ignore) -> Dataset:
@@ -99,4 +101,12 @@ def prepare(
         probe_targets=on_device.targets(dataset.targets[chosen].to(device)),
         storage=storage,
         context={name: tensor.to(device) for name, tensor in dataset.context.items()},
+        class_counts=_class_counts(dataset, splits),
     )
+
+
+def _class_counts(dataset: Dataset, splits: Splits) -> tuple[int, ...]:
+    if dataset.shape.task == "regression":
+        return ()
+    targets = dataset.targets[splits.train].flatten()
+    return tuple(torch.bincount(targets, minlength=dataset.shape.outputs).tolist())

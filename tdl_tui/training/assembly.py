@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tdl_tui.data.dataset import Report, ignore
 from tdl_tui.data.prepare import Prepared, prepare
@@ -40,4 +41,12 @@ def assemble(
         channels_last=layout is torch.channels_last,
         splits_file=splits_file,
     )
+    introduce(model, prepared.context)
     return model, prepared
+
+
+def introduce(model: nn.Module, context: Mapping[str, Tensor]) -> None:
+    """Shows what belongs to a whole dataset (`Dataset.context`) to every module that has a method `see`."""
+    for module in model.modules():
+        if callable(see := getattr(module, "see", None)):
+            see(context)

@@ -50,12 +50,14 @@ def evaluate(
 ) -> dict[str, float]:
     """The loss and the task's metric over all batches, each example counting the same, in one read.
 
-    "loss" and "accuracy"; in regression "loss", "r2" and "rmse", the last in the targets' units as the batches have
-    them (standardised). NaN where there are no batches. `between` is called after each batch and may raise.
+    "loss" and "accuracy" (where each step has a target the share of right steps); in regression "loss", "r2" and
+    "rmse", the last in the targets' units as the batches have them (standardised). NaN where there are no batches.
+    `between` is called after each batch and may raise.
     """
     losses: list[Tensor] = []
     scores: list[Tensor] = []
     sizes: list[int] = []
+    answers = 0
     with evaluating(model, device):
         for inputs, targets in batches:
             with autocast():
@@ -66,6 +68,7 @@ def evaluate(
             else:
                 scores.append(metrics.moments(outputs.float(), targets))
             sizes.append(len(targets))
+            answers += targets.numel()
             between()
         count = sum(sizes)
         if not count:
@@ -74,5 +77,5 @@ def evaluate(
         loss = float(torch.stack(losses).cpu().double() @ weights)
         summed = torch.stack(scores).cpu().double().sum(0)
     if task == "classification":
-        return {"loss": loss, "accuracy": float(summed) / count}
+        return {"loss": loss, "accuracy": float(summed) / answers}
     return {"loss": loss, "r2": metrics.r_squared(summed, count), "rmse": sqrt(float(summed[0].mean()) / count)}

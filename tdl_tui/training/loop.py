@@ -15,16 +15,19 @@ import torch
 from torch import Tensor, nn
 
 from tdl_tui.data.prepare import Prepared
-from tdl_tui.registry import LOSSES, OPTIMIZERS
+from tdl_tui.registry import OPTIMIZERS
 from tdl_tui.runs.records import Best, Progress, State
 from tdl_tui.spec import Experiment
 
-from . import checkpoints, metrics, schedules
+from . import checkpoints, metrics, objectives, schedules, text_samples
+from .averaging import WeightAverage
 from .blocks import Blocks
+from .closures import Closure
 from .control import Command, Control
 from .evaluation import evaluate, evaluating
 from .layers import layers
 from .meters import Meters
+from .passes import Pass, clipping, forward_pass, l1_penalty, with_gradients, without_gradients
 from .recorder import Recorder
 from .telemetry import Telemetry
 from .threads import Threads
@@ -95,6 +98,7 @@ class Trainer:
         """`model` is on `device`. Checkpoints are kept in `folder`; None keeps none."""
         training, optimizer = experiment.training, experiment.optimizer
         self.experiment = experiment
+        self.shape = prepared.shape
         self.task = prepared.shape.task
         self.metric = metrics.METRIC[self.task]
         self.batches = prepared.batches
@@ -106,13 +110,17 @@ class Trainer:
         self.threads = threads
         self.folder = folder
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.objective = LOSSES[experiment.objective.loss].load()(**experiment.objective.options)
-        self.optimizer: torch.optim.Optimizer = OPTIMIZERS[optimizer.name].load()(
+        self.objective = objectives.build(
+            experiment.objective.loss, experiment.objective.options, prepared.class_counts, device
+        )
+        self.goes_by = OPTIMIZERS[optimizer.name]
+        self.optimizer: torch.optim.Optimizer = self.goes_by.load()(
             self.parameters, optimizer.lr, optimizer.weight_decay, **optimizer.options
         )
         self.total_steps = training.epochs * self.batches.steps_per_epoch
         schedule = experiment.schedule
         self.schedule = schedules.build(schedule.name, self.total_steps, schedule.warmup_steps, schedule.options)
+        self.observer = schedules.observer(self.schedule)
         self.autocast: Callable[[], AbstractContextManager[object]] = (
             partial(torch.autocast, device.type, torch.bfloat16) if training.precision == "bf16" else nullcontext
         )
@@ -121,6 +129,8 @@ class Trainer:
         self.position = Position()
         self.monitor = Monitor()
         self.best_weights: dict[str, Tensor] | None = None
+        self.average = WeightAverage(model, training.ema_decay) if training.ema_decay else None
+        self.clip = clipping(self.parameters, training.gradient_clip_norm, training.gradient_clip_value)
         self.replay = Replay()
         self.blocks = Blocks(recorder, self.task)
         self.meters = Meters(recorder, device)
@@ -133,7 +143,7 @@ class Trainer:
             probe_inputs=prepared.probe_inputs,
             predictions=prepared.normalization.predictions,
             autocast=self.autocast,
-            total_norm=not training.gradient_clip_norm,
+            total_norm=self.goes_by.gradients and self.clip is None,
         )
 
     def train(self) -> Result:
@@ -143,8 +153,8 @@ class Trainer:
         """
         training, at, blocks, telemetry = self.experiment.training, self.position, self.blocks, self.telemetry
         control, optimizer, groups = self.control, self.optimizer, self.optimizer.param_groups
-        compute, clip, replay = self._compute(), training.gradient_clip_norm, self.replay.rates
-        parameters, clock, lr = self.parameters, time.perf_counter, math.nan
+        (compute, closure), clip, average = self._compute(), self.clip, self.average
+        parameters, clock, lr, replay = self.parameters, time.perf_counter, math.nan, self.replay.rates
         self._begin()
         try:
             while at.epoch < training.epochs and not self._patience_is_over():
@@ -160,17 +170,18 @@ class Trainer:
                         for group in groups:
                             group["lr"] = lr
 
-                    outputs, loss = compute(inputs, targets)
-                    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+                    outputs, loss = compute(inputs, targets)  # there and back: the gradients are there too
 
                     looks = step == telemetry.next_step
                     if looks:
                         telemetry.before_update()
                     if clip:
-                        blocks.norms.append(nn.utils.clip_grad_norm_(parameters, clip))
-                    optimizer.step()
+                        blocks.norms.append(clip())
+                    optimizer.step(closure)  # type: ignore[arg-type]  # torch's own closures return tensors as well
                     for parameter in parameters:  # zero_grad without its bookkeeping, which a small step would feel
                         parameter.grad = None
+                    if average:
+                        average.update(step)
                     at.step = step
                     at.step_in_epoch += 1
 
@@ -201,29 +212,29 @@ class Trainer:
         inputs, targets = next(self.batches.epoch(0))
 
         def step() -> None:
-            with torch.enable_grad(), self.autocast():
+            with torch.set_grad_enabled(self.goes_by.gradients), self.autocast():
                 loss = self.objective(self.model(inputs), targets)
-            torch.autograd.grad(loss, self.parameters, allow_unused=True)
+            if self.goes_by.gradients:
+                torch.autograd.grad(loss, self.parameters, allow_unused=True)
 
         with evaluating(self.model, self.device):
             self.threads.try_out(step)
 
-    def _compute(self) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """The function from a batch to outputs and loss, in the precision asked for, compiled if asked for."""
-        objective, autocast = self.objective, self.autocast
-        forward: Callable[[Tensor], Tensor] = self.model
-        if self.experiment.training.compile:
-            forward = torch.compile(self.model)
-
-        def plain(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-            outputs = forward(inputs)
-            return outputs, objective(outputs, targets)
-
-        def cast(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-            with autocast():
-                return plain(inputs, targets)
-
-        return plain if self.experiment.training.precision == "fp32" else cast
+    def _compute(self) -> tuple[Pass, Closure | None]:
+        """What computes a batch's outputs, loss and gradients, as the experiment asks for it; and what an optimizer
+        is given that asks for the loss more than once a step."""
+        training, entry = self.experiment.training, self.goes_by
+        model: Callable[[Tensor], Tensor] = torch.compile(self.model) if training.compile else self.model
+        forward = forward_pass(model, self.objective, self.autocast if training.precision == "bf16" else None)
+        penalty = l1_penalty(self.parameters, self.experiment.objective.l1_penalty)
+        if entry.gradients:
+            compute = with_gradients(forward, training.accumulation, penalty)
+        else:
+            compute = without_gradients(forward)
+        if not entry.closure:
+            return compute, None
+        closure = Closure(self.model, compute, self.device, gradients=entry.gradients, clip=self.clip, penalty=penalty)
+        return closure.begin, closure
 
     # ------------------------------------------------------------------------------------------------ between steps
 
@@ -369,6 +380,8 @@ class Trainer:
                 self.recorder.point(f"val/{name}", at.step, found[name])
             self._check_loss("validation", found["loss"])
             self._compare(found)
+            self._observe(found)
+        self._write_text()
         self.blocks.moments = None, 0
         self.meters.leave_out(time.perf_counter() - started)
 
@@ -382,13 +395,39 @@ class Trainer:
             self.monitor.waited += 1
             return
         self.monitor = Monitor(Best(series, self.position.step, value))
-        held = self.model.state_dict()
+        held = self.evaluated.state_dict()
         if self.best_weights is None:
-            self.best_weights = checkpoints.weights(self.model)
+            self.best_weights = checkpoints.weights(self.evaluated)
         else:
             for key, kept in self.best_weights.items():
                 kept.copy_(held[key])
         self.recorder.update(best=self.monitor.best)
+
+    def _observe(self, found: Mapping[str, float]) -> None:
+        """Tells a schedule that goes by it what early stopping goes by."""
+        if self.observer is None:
+            return
+        step, name = self.position.step, self.experiment.training.early_stopping.monitor.removeprefix("val/")
+        before = self.schedule(step + 1)
+        self.observer.observe(found[name] if name == "loss" else -found[name])
+        factor = self.schedule(step + 1)
+        if factor < before:
+            text = f"val/{name} stands still: {factor:.3g} of the learning rate from step {step + 1} on"
+            self.recorder.event("schedule", text, step, {"factor": factor})
+
+    def _write_text(self) -> None:
+        """Of a model of text, what it would write by now."""
+        if self.shape.kind != "text" or not self.shape.steps:
+            return
+        step = self.position.step
+        text = text_samples.written(self.evaluated, self.shape, self.device, self.experiment.seed, step)
+        if text is not None:
+            self.recorder.event("sample", text_samples.printable(text), step, {"text": text})
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The model that is validated and tested: the one that is trained, or that with the average of its weights."""
+        return self.average.model if self.average else self.model
 
     def _check_loss(self, part: str, loss: float) -> None:
         """Notices weights that the last steps broke. Raises NotFinite."""
@@ -402,7 +441,7 @@ class Trainer:
 
     def _evaluate(self, part: str) -> dict[str, float]:
         return evaluate(
-            self.model,
+            self.evaluated,
             self.objective,
             self.batches.part(part),
             self.task,
@@ -428,6 +467,9 @@ class Trainer:
         if stopping.restore_best and best is not None and self.best_weights is not None:
             self.model.load_state_dict(self.best_weights, strict=False)
             self.recorder.event("best", f"weights of step {best.step} taken ({best.series} {best.value:.4g})", at.step)
+        elif self.average:
+            self.model.load_state_dict(self.average.model.state_dict())
+        self.average = None  # the model itself has the weights that are tested
 
     def _test(self) -> dict[str, float] | None:
         if not self.batches.sizes["test"]:
@@ -485,6 +527,8 @@ class Trainer:
             "best": asdict(best) if best else None,
             "waited": self.monitor.waited,
             "best_weights": self.best_weights,
+            "average": self.average.model.state_dict() if self.average else None,
+            "schedule": self.observer.state() if self.observer else None,
             "moments": moments,
             "moments_count": count,
         }
@@ -503,6 +547,10 @@ class Trainer:
         self.monitor = Monitor(Best(**content["best"]) if content["best"] else None, content["waited"])
         held = content["best_weights"]
         self.best_weights = None if held is None else {k: v.to(self.device) for k, v in held.items()}
+        if self.average:
+            self.average.restore(content["average"])
+        if self.observer:
+            self.observer.restore(content["schedule"])
         moments = content["moments"]
         self.blocks.moments = None if moments is None else moments.to(self.device), content["moments_count"]
         self.telemetry.start(step + 1)

@@ -16,10 +16,11 @@ METRIC: dict[Task, str] = {"classification": "accuracy", "regression": "r2"}
 def accuracies(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
     """The share of right answers in each of several batches, in few kernels: float32 (batches,), on the device.
 
-    Each batch has outputs (N, classes), the logits, and targets int64 (N,); N may differ from batch to batch.
+    Each batch has outputs (N, classes), the logits, and targets int64 (N,); N may differ from batch to batch. Where
+    each step has a target, outputs are (N, classes, steps) and targets (N, steps): the share of right steps.
     """
-    right = torch.cat([*outputs]).argmax(1) == torch.cat([*targets])
-    sizes = [len(batch) for batch in targets]
+    right = (torch.cat([*outputs]).argmax(1) == torch.cat([*targets])).flatten()
+    sizes = [batch.numel() for batch in targets]
     if all(size == sizes[0] for size in sizes):
         return right.view(len(sizes), -1).float().mean(1)
     ends = torch.tensor(sizes, device=right.device).cumsum(0)

@@ -12,14 +12,15 @@ from typing import Any
 import torch
 
 from tdl_tui.data.dataset import DataError
-from tdl_tui.data.prepare import prepare
-from tdl_tui.models.build import build
+from tdl_tui.registry import OPTIMIZERS
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.spec import experiment
 
 from . import checkpoints, devices
+from .assembly import assemble
+from .closures import check_size
 from .control import Control
 from .loop import Replay, Trainer
 from .threads import Threads
@@ -77,19 +78,15 @@ def _train(
     threads = Threads(chosen.training.threads)
     if content:
         threads.use(content["threads"])
-    torch.manual_seed(chosen.seed)
-    model = build(chosen.model.architecture, chosen.shape, chosen.model.options)
-    layout = devices.memory_format(model, device, chosen.training.precision)
-    model.to(device).to(memory_format=layout)  # type: ignore[call-overload]  # torch's overloads leave it out
-    prepared = prepare(
+    model, prepared = assemble(
         chosen,
         folder.parent.parent,
         device,
         report=lambda line: _wait_for_data(line, writer, control, content["position"]["step"] if content else 0),
-        channels_last=layout is torch.channels_last,
         splits_file=folder / SPLITS,
     )
     try:
+        check_size(OPTIMIZERS[chosen.optimizer.name], model)
         writer.update(
             message="",
             device=devices.describe(device),

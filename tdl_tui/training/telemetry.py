@@ -42,8 +42,9 @@ class _Sample:
 
 
 class Telemetry:
-    """Takes a sample at `next_step`: `before_update` once the gradients are there, `after_update` once the weights
-    have changed. Between samples so many steps go by that the time they cost stays within `budget` of the whole.
+    """Takes a sample at `next_step`: `before_update` once the gradients are there, if there will be any, `after_update`
+    once the weights have changed. Between samples so many steps go by that the time they cost stays within `budget` of
+    the whole.
 
     `probe_inputs` (P, *shape) are on the device, as batches are; `predictions` turns outputs into original units. With
     `total_norm` the series grad/norm is recorded here (clipping knows it at every step).
@@ -89,7 +90,8 @@ class Telemetry:
         """Notes the gradients' norms and the weights."""
         self._watch = Stopwatch(self._device)
         with self._watch, torch.no_grad():
-            norms = iter(torch._foreach_norm([p.grad for p in self._parameters if p.grad is not None]))
+            gradients = [p.grad for p in self._parameters if p.grad is not None]
+            norms = iter(torch._foreach_norm(gradients) if gradients else ())
             self._gradients = [next(norms) if p.grad is not None else self._none for p in self._parameters]
             self._before = [p.detach().clone() for p in self._parameters]
 
@@ -123,13 +125,15 @@ class Telemetry:
 
     def _look(self, inputs: Tensor) -> tuple[tuple[int, ...], list[Tensor], Tensor]:
         """One pass of the probes and of examples of the batch: which layers were heard, their statistics, and the
-        probes' outputs (P, outputs)."""
+        probes' outputs (P, outputs), those of the last step where each has its own."""
         count = len(self._probe_inputs)
         examples = torch.cat([self._probe_inputs, inputs[:EXAMPLES]]) if count else inputs[:EXAMPLES]
         with evaluating(self._model, self._device), listening(self._model, self._layers) as heard:
             with self._autocast():
                 outputs = self._model(examples)
             statistics = [activation_statistics(module, values) for module, values in heard.values()]
+            if outputs.dim() > 2:
+                outputs = outputs[..., -1]
             return tuple(heard), statistics, self._predictions(outputs[:count].float())
 
     def _record(self, sample: _Sample) -> None:

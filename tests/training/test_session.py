@@ -147,7 +147,7 @@ def test_what_goes_wrong_ends_the_run_as_failed_in_one_line(
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(session, "prepare", fail)
+    monkeypatch.setattr("tdl_tui.training.assembly.prepare", fail)
     folder = new_run(tmp_path, toy())
     assert run_training(folder, CommandQueue()) is State.FAILED
     reader = RunReader(folder)
@@ -189,7 +189,7 @@ def test_a_run_can_be_stopped_while_its_data_is_downloaded(tmp_path: Path, monke
         report("digits: 2 of 3 MB")
         raise AssertionError("the download went on")
 
-    monkeypatch.setattr(session, "prepare", download)
+    monkeypatch.setattr("tdl_tui.training.assembly.prepare", download)
     folder = new_run(tmp_path, toy())
     assert run_training(folder, control) is State.STOPPED
     with RunReader(folder) as reader:
