@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from statistics import median
 
-from .training import MODELS, Case, as_a_worker, data, ours, spread, steps_for, tell
+from .training import MAIN, Case, as_a_worker, data, ours, spread, steps_for, tell
 
 GOAL = 0.9
 BUSY = """
@@ -55,26 +55,25 @@ def ratios(case: Case, rounds: int) -> tuple[list[float], list[int]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=2.0)
     arguments = parser.parse_args()
     as_a_worker("bench.neighbour")
     import torch
 
     torch.set_num_threads(1)
-    for model in MODELS:
-        for batch_size in (64, 512):
-            case = Case(model, batch_size, steps_for(model, batch_size, arguments.seconds))
-            found, threads = ratios(case, arguments.rounds)
-            value = median(found)
-            tell(
-                f"{case.name} beside a busy neighbour, against one thread",
-                f"≥ {GOAL} ×",
-                value,
-                value >= GOAL,
-                quartiles=spread(found),
-                threads=sorted(set(threads)),
-            )
+    for model, batch_size in MAIN:
+        case = Case(model, batch_size, steps_for(model, batch_size, arguments.seconds))
+        found, threads = ratios(case, arguments.rounds)
+        value = median(found)
+        tell(
+            f"{case.name} beside a busy neighbour, against one thread",
+            f"≥ {GOAL} ×",
+            value,
+            value >= GOAL,
+            quartiles=spread(found),
+            threads=sorted(set(threads)),
+        )
 
 
 if __name__ == "__main__":
