@@ -9,8 +9,8 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 import torch
@@ -18,10 +18,12 @@ from torch import nn
 
 from tdl_tui.data.batches import Batch, Batches
 from tdl_tui.data.prepare import Prepared
-from tdl_tui.registry import LOSSES, OPTIMIZERS
+from tdl_tui.registry import OPTIMIZERS
 from tdl_tui.spec import Experiment
 
+from . import objectives
 from .evaluation import nothing
+from .passes import clipping, forward_pass, l1_penalty, with_gradients
 
 LOW, HIGH, STEPS = 1e-7, 10.0, 100
 TOO_HIGH = 4.0
@@ -70,9 +72,10 @@ def range_test(
     if not 0 < low < high < math.inf or steps < 2:
         raise ValueError(f"the rates must rise from above 0 in at least 2 steps, got {low:g} to {high:g} in {steps}")
     check(experiment)
-    training, chosen = experiment.training, experiment.optimizer
+    training, chosen, wanted = experiment.training, experiment.optimizer, experiment.objective
     rates = [low * (high / low) ** (step / (steps - 1)) for step in range(steps)]
-    objective = LOSSES[experiment.objective.loss].load()(**experiment.objective.options)
+    objective = objectives.build(wanted.loss, wanted.options, prepared.class_counts, device)
+    autocast = partial(torch.autocast, device.type, torch.bfloat16) if training.precision == "bf16" else None
     losses: list[float] = []
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(experiment.seed)
@@ -81,23 +84,23 @@ def range_test(
         optimizer: torch.optim.Optimizer = OPTIMIZERS[chosen.name].load()(
             parameters, low, chosen.weight_decay, **chosen.options
         )
+        clip = clipping(parameters, training.gradient_clip_norm, training.gradient_clip_value)
+        penalty = l1_penalty(parameters, wanted.l1_penalty)
+        compute = with_gradients(forward_pass(trained, objective, autocast), training.accumulation, penalty)
         smoothed, lowest = _Average(MEMORY), math.inf
         for rate, (inputs, targets) in zip(rates, _batches(prepared.batches), strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            with torch.autocast(device.type, torch.bfloat16) if training.precision == "bf16" else nullcontext():
-                loss = objective(trained(inputs), targets)
-            value = float(loss.detach())
-            if not math.isfinite(value):
+            loss = float(compute(inputs, targets)[1].detach())
+            if not math.isfinite(loss):
                 break
-            losses.append(value)
-            now = smoothed.take(value)
+            losses.append(loss)
+            now = smoothed.take(loss)
             lowest = min(lowest, now)
             if now > TOO_HIGH * lowest:
                 break
-            loss.backward()
-            if training.gradient_clip_norm:
-                nn.utils.clip_grad_norm_(parameters, training.gradient_clip_norm)
+            if clip:
+                clip()
             optimizer.step()
             optimizer.zero_grad()
             between()
@@ -119,11 +122,11 @@ def suggestion(rates: Sequence[float], losses: Sequence[float]) -> float | None:
     """The learning rate whose update made the smoothed loss fall most.
 
     The rates are evenly spaced in log lr, so that is the steepest descent of the loss over log lr. The loss is
-    smoothed by the mean of up to REACH steps to either side, as many to the one as to the other; what comes after its
-    lowest value is divergence and does not count. None where the lowest lies within the scatter of the losses about
+    smoothed twice by the mean of up to REACH steps to either side, as many to the one as to the other; what comes after
+    its lowest value is divergence and does not count. None where the lowest lies within the scatter of the losses about
     the smoothed curve: then nothing was learned.
     """
-    smooth = _smooth(losses)
+    smooth = _smooth(_smooth(losses))  # once would leave the slope to the two losses at the window's ends
     lowest = min(range(len(smooth)), key=smooth.__getitem__)
     scatter = [(loss - mean) ** 2 for loss, mean in zip(losses[: lowest + 1], smooth, strict=False)]
     deviation = math.sqrt(sum(scatter) / len(scatter))

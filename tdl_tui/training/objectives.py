@@ -48,14 +48,14 @@ def cross_entropy(label_smoothing: float = 0.0, class_weights: Tensor | str = "n
     `class_weights` (classes,) are w on the outputs' device, "none" is 1 for each. The sum over the batch is divided by
     the number of targets, not by that of weights, so that the parts of a batch add up to the whole.
     """
-    if isinstance(class_weights, str) and not label_smoothing:
-        return functional.cross_entropy
     if isinstance(class_weights, str):
+        if class_weights != "none":
+            raise ValueError(f"class weights {class_weights!r} are numbers only once the data is known: see build")
         return partial(functional.cross_entropy, label_smoothing=label_smoothing)
 
     def weighted(outputs: Tensor, targets: Tensor) -> Tensor:
         summed = functional.cross_entropy(
-            outputs, targets, class_weights, reduction="sum", label_smoothing=label_smoothing
+            outputs, targets, class_weights.to(outputs.dtype), reduction="sum", label_smoothing=label_smoothing
         )
         return summed / targets.numel()
 
