@@ -180,6 +180,7 @@ SHORTCUTS: dict[Any, Callable[..., Any]] = {
     aten.mm: _product,
     aten.bmm: _product,
     aten.addmm: _product_added,
+    aten.empty_like: _alike,
     aten.mean: _mean,
     aten.cat: _concatenated,
     aten.stack: _stacked,

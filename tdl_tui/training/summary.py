@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tdl_tui.registry import DataShape
+
 from .operations import Shape
 from .tracing import Trace, Window, joined, tensors
 
@@ -46,8 +48,15 @@ class Summary:
     layers: tuple[LayerSummary, ...]
 
 
-def summarize(module: nn.Module, input_shape: Sequence[int]) -> Summary:
+def example_of(shape: DataShape, count: int = 1) -> Tensor:
+    """So many examples as a network takes them, without values: (count, *shape.input) on the meta device."""
+    dtype = torch.int64 if shape.kind in ("text", "graph") else torch.float32
+    return torch.empty((count, *shape.input), dtype=dtype, device="meta")
+
+
+def summarize(module: nn.Module, input_shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Summary:
     """The summary of a module for examples of that shape, (C, H, W), (steps, features) or (features,), in evaluation.
+    They are of `dtype`: text and nodes of a graph are int64.
 
     The module, on whichever device, is neither run nor changed, and its weights are not copied; one made under
     `torch.device("meta")` never had any. Raises what its forward raises for such an input.
@@ -58,7 +67,7 @@ def summarize(module: nn.Module, input_shape: Sequence[int]) -> Summary:
     for name, layer in ghost.named_modules():
         if next(layer.children(), None) is None or next(layer.parameters(recurse=False), None) is not None:
             table.follow(name, layer)
-    example = torch.empty((1, *input_shape), device="meta")
+    example = torch.empty((1, *input_shape), dtype=dtype, device="meta")
     trace.see(example, Window() if len(input_shape) > 1 else None)
     with torch.no_grad(), trace:
         ghost(example)

@@ -29,8 +29,8 @@ class LayerAnswer:
 class SummaryAnswer:
     """A network on its data: its layers, its size, what an epoch is, and what training it would take.
 
-    `memory` estimates the bytes that training needs on its device, `free` are those it has now. `schedule` is the
-    learning rate (step, lr) at about sixty steps from the first to the last.
+    `memory` estimates the bytes that training needs on its device, `free` are those it has now (both 0: unknown).
+    `schedule` is the learning rate (step, lr) at about sixty steps from the first to the last.
     """
 
     layers: tuple[LayerAnswer, ...]

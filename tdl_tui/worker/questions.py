@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from tdl_tui.data.overview import class_counts
 from tdl_tui.data.prepare import load
 from tdl_tui.data.probes import choose_probes, probe
 from tdl_tui.data.sizes import part_sizes, steps_per_epoch
 from tdl_tui.data.splits import split
+from tdl_tui.data.storage import free_bytes
 from tdl_tui.models.build import build
 from tdl_tui.registry import DATASETS
 from tdl_tui.spec import Experiment
-from tdl_tui.training import devices, schedules
+from tdl_tui.training import devices, memory, schedules
 from tdl_tui.training.assembly import assemble
 from tdl_tui.training.lr_range import check as check_range_test
 from tdl_tui.training.lr_range import range_test
-from tdl_tui.training.summary import summarize
+from tdl_tui.training.summary import example_of, summarize
 
 from .answers import LayerAnswer, LrRangeAnswer, SamplesAnswer, SummaryAnswer
 
@@ -33,7 +36,7 @@ def summary(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> d
     shape = experiment.shape
     with torch.device("meta"):
         module = build(experiment.model.architecture, shape, experiment.model.options)
-    found = summarize(module, shape.input)
+    found = summarize(module, shape.input, example_of(shape).dtype)
     sizes = part_sizes(shape.examples, experiment.data.split, shape.fixed_test, shape.fixed_train)
     layers = tuple(
         LayerAnswer(
@@ -48,6 +51,7 @@ def summary(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> d
         for layer in found.layers
     )
     steps = steps_per_epoch(sizes.train, experiment.data.batch_size)
+    needed, free = _memory(experiment, module)
     return SummaryAnswer(
         layers,
         found.parameters,
@@ -55,17 +59,26 @@ def summary(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> d
         found.receptive_field,
         sizes.train,
         steps,
+        memory=needed,
+        free=free,
         schedule=_schedule(experiment, steps * experiment.training.epochs),
     ).to_json()
 
 
+def _memory(experiment: Experiment, module: nn.Module) -> tuple[int, int]:
+    """The bytes that training takes and those that are free; none of either where the device is not there."""
+    try:
+        device = devices.resolve(experiment.training.device)
+    except devices.DeviceError:
+        return 0, 0
+    return memory.estimate(experiment, module, device).total, free_bytes(device)
+
+
 def _schedule(experiment: Experiment, total_steps: int) -> tuple[tuple[int, float], ...]:
     """The learning rate at up to SCHEDULE_POINTS steps, the first and the last among them."""
-    chosen = experiment.schedule
-    factor = schedules.build(chosen.name, total_steps, chosen.warmup_steps, chosen.options)
-    gaps = max(1, min(SCHEDULE_POINTS, total_steps) - 1)
-    steps = sorted({1 + (total_steps - 1) * gap // gaps for gap in range(gaps + 1)})
-    return tuple((step, experiment.optimizer.lr * factor(step)) for step in steps)
+    chosen, lr = experiment.schedule, experiment.optimizer.lr
+    curve = schedules.curve(chosen.name, total_steps, chosen.warmup_steps, chosen.options, SCHEDULE_POINTS)
+    return tuple((step, lr * factor) for step, factor in curve)
 
 
 def samples(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,8 +88,7 @@ def samples(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> d
     splits = split(dataset, experiment.data.split, experiment.data.split_seed)
     chosen = choose_probes(dataset, splits, int(request.get("count", 16)), experiment.data.split_seed)
     examples = tuple(probe(dataset, index) for index in chosen.tolist())
-    counts = torch.bincount(dataset.targets.flatten(), minlength=dataset.shape.outputs) if dataset.shape.classes else ()
-    return SamplesAnswer(examples, dataset.shape.classes, tuple(map(int, counts))).to_json()
+    return SamplesAnswer(examples, dataset.shape.classes, tuple(class_counts(dataset).values())).to_json()
 
 
 def lr_range(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,8 @@ class Spare:
     def ask(self, request: Mapping[str, Any], timeout: float = ANSWER_SECONDS) -> dict[str, Any]:
         """The answer to {"ask": "summary" | "samples" | "lr_range", "experiment": document, …}.
 
-        Starts a spare if need be. Raises SpareError with the one line that says what is wrong with the experiment, or why there is no answer.
+        Starts a spare if need be. Raises SpareError with the one line that says what is wrong with
+        the experiment, or why there is no answer.
         """
         process = self._current()
         try:
