@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from torch import nn
+from typing import Any
 
-from tdl_tui.registry import ARCHITECTURES, DataShape, Options
+from torch import Tensor, nn
+
+from tdl_tui.plugins.faults import wrong
+from tdl_tui.registry import ARCHITECTURES, ArchitectureEntry, DataShape, Options
 
 
 class Refused(ValueError):
@@ -17,7 +20,8 @@ def build(architecture: str, shape: DataShape, options: Options | None = None) -
     Its forward takes (N, *shape.input) float32 (int64 for text and graphs) and gives (N, shape.outputs), or
     (N, shape.outputs, shape.steps) where each step has a target: logits or predictions. Weights are drawn
     from torch's current random state, on torch's current default device ("meta" allocates none).
-    Raises UnknownName for a name that is not there, Refused for an option or data that the architecture cannot take.
+    Raises UnknownName for a name that is not there, Refused for an option or data that the architecture cannot take,
+    PluginError for a plugin's architecture that is no module.
     """
     entry = ARCHITECTURES[architecture]
     known = {option.name: option for option in entry.options}
@@ -32,4 +36,22 @@ def build(architecture: str, shape: DataShape, options: Options | None = None) -
     if reason := entry.refusal(shape, chosen):
         raise Refused(f"{architecture} {reason}")
     module: nn.Module = entry.load()(shape, **chosen)
+    if entry.plugin:
+        _watch(module, entry, shape)
     return module
+
+
+def _watch(module: object, entry: ArchitectureEntry, shape: DataShape) -> None:
+    """Raises PluginError for what is no module, and lets the module raise it for outputs of the wrong shape."""
+    if not isinstance(module, nn.Module):
+        raise wrong(entry, f"is built as {type(module).__name__}, not as a torch.nn.Module")
+    each = (shape.outputs, shape.steps) if shape.steps else (shape.outputs,)
+
+    def check(module: nn.Module, inputs: tuple[Any, ...], outputs: object) -> None:
+        wanted = (len(inputs[0]), *each)
+        if not isinstance(outputs, Tensor):
+            raise wrong(entry, f"gives {type(outputs).__name__}, not a tensor {wanted}", type(module).forward)
+        if outputs.shape != wanted:
+            raise wrong(entry, f"gives outputs {tuple(outputs.shape)}, they must be {wanted}", type(module).forward)
+
+    module.register_forward_hook(check)

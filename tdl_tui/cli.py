@@ -81,8 +81,13 @@ def _explain(error: Exception) -> int:
     # What only a verb can raise is known only when a verb has been imported.
     if verbs := sys.modules.get("tdl_tui.verbs"):
         if isinstance(error, verbs.REFUSALS):
-            complain(verbs.in_one_line(error))
+            complain(verbs.in_one_line(error) + _details_of(error))
             return WRONG
+        from tdl_tui.plugins.faults import fault
+
+        if plugins := fault(error):  # of what was built in this process
+            complain(plugins + _kept("".join(traceback.format_exception(error))))
+            return FAILED
         if isinstance(error, verbs.FAILURES):
             complain(str(error))
             return FAILED
@@ -92,8 +97,18 @@ def _explain(error: Exception) -> int:
 
 def _report(error: Exception) -> None:
     """Keeps the traceback of a fault of ours in a file, and says where."""
-    report = "".join(traceback.format_exception(error))
     summary = f"{type(error).__name__}: {error}".splitlines()[0]
+    complain(f"a fault of tdl itself: {summary}{_kept(''.join(traceback.format_exception(error)))}")
+
+
+def _details_of(error: Exception) -> str:
+    """Keeps the traceback of a plugin's fault, where a refusal is about one."""
+    details = getattr(error, "details", "") or getattr(error.__cause__, "details", "")
+    return _kept(details) if details else ""
+
+
+def _kept(report: str) -> str:
+    """Keeps a traceback in a file, and says where."""
     for path in _places_for_a_report():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,9 +116,8 @@ def _report(error: Exception) -> None:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(sys.argv)}\n{report}\n")
         except OSError:
             continue
-        complain(f"a fault of tdl itself: {summary}; the details are in {path}")
-        return
-    complain(f"a fault of tdl itself: {summary}")
+        return f"; the details are in {path}"
+    return ""
 
 
 def _places_for_a_report() -> list[Path]:

@@ -242,16 +242,22 @@ def _accepts_all(shape: DataShape, options: Options) -> str | None:
 
 @dataclass(frozen=True)
 class Entry:
-    """A name in a registry. `target` is "module:attribute", imported by `load`."""
+    """A name in a registry. `target` is "module:attribute", imported by `load`, or the class or function itself.
+
+    `plugin` says where an entry is from that is not ours: a file's path or a module's name.
+    """
 
     name: str
     help: str
-    target: str
+    target: str | Callable[..., Any]
     options: tuple[Option, ...] = ()
     source: str = ""
+    plugin: str = field(default="", kw_only=True)
 
     def load(self) -> Any:
         """The code behind the entry."""
+        if not isinstance(self.target, str):
+            return self.target
         module, _, attribute = self.target.partition(":")
         return getattr(importlib.import_module(module), attribute)
 
@@ -319,12 +325,16 @@ class OptimizerEntry(Entry):
     """`target(parameters, lr, weight_decay, **options)` is a torch.optim.Optimizer.
 
     With `closure` its step takes a function that computes the loss anew and returns it (torch.optim.LBFGS); without
-    `gradients` that function computes no gradient, and the model may have `most_parameters` at most.
+    `gradients` that function computes no gradient, and the model may have `most_parameters` at most. One that is
+    `full_batch` takes the whole training part at each step. `recipe` maps TOML paths to values that suit it better
+    than the general defaults; see `spec.recipe`.
     """
 
     closure: bool = field(default=False, kw_only=True)
     gradients: bool = field(default=True, kw_only=True)
     most_parameters: int = field(default=0, kw_only=True)
+    full_batch: bool = field(default=False, kw_only=True)
+    recipe: Mapping[str, Value] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -340,6 +350,9 @@ class ScheduleEntry(Entry):
 
 E = TypeVar("E", bound=Entry)
 
+ADOPT: ContextVar[Callable[[Registry[Any], Any], Any] | None] = ContextVar("adopt", default=None)
+"""While a plugin is executed: checks what it registers, and marks it as the plugin's own."""
+
 
 class Registry(Generic[E]):
     """Entries of one sort, by name. `catalog` is the module whose import registers them."""
@@ -351,10 +364,16 @@ class Registry(Generic[E]):
 
     def register(self, entry: E) -> E:
         """Adds an entry. Raises ValueError when the name is taken."""
+        if adopt := ADOPT.get():
+            entry = adopt(self, entry)
         if entry.name in self._entries:
-            raise ValueError(f"{self.noun} {entry.name!r} is registered twice")
+            raise ValueError(f"{self.noun} {entry.name!r} is registered twice: the name is taken")
         self._entries[entry.name] = entry
         return entry
+
+    def remove(self, name: str) -> None:
+        """Takes an entry away again."""
+        del self._entries[name]
 
     def __getitem__(self, name: str) -> E:
         entries = self._filled()
@@ -365,7 +384,7 @@ class Registry(Generic[E]):
         return entries[name]
 
     def __iter__(self) -> Iterator[E]:
-        return iter(self._filled().values())
+        return iter(tuple(self._filled().values()))  # of now: a plugin may be read meanwhile, by another thread
 
     def __len__(self) -> int:
         return len(self._filled())

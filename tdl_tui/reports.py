@@ -214,17 +214,21 @@ def option_document(option: Option) -> dict[str, Any]:
 
 
 def entry_document(entry: Entry) -> dict[str, Any]:
-    """An entry as `tdl models --json` and `tdl datasets --json` give it."""
+    """An entry as `tdl models --json` and `tdl datasets --json` give it. The shape of data in a person's own files is
+    null as long as none is named."""
     document: dict[str, Any] = {"name": entry.name, "help": entry.help, "source": entry.source}
+    if entry.plugin:
+        document["plugin"] = entry.plugin
     if isinstance(entry, DatasetEntry):
-        shape = entry.describe(entry.defaults())
+        missing = entry.missing(entry.defaults())
+        shape = None if entry.own and missing else entry.describe(entry.defaults())
         document |= {
-            "task": shape.task,
-            "kind": shape.kind,
-            "input": list(shape.input),
-            "outputs": shape.outputs,
-            "examples": shape.examples,
-            "missing": entry.missing(entry.defaults()),
+            "task": shape and shape.task,
+            "kind": shape and shape.kind,
+            "input": shape and list(shape.input),
+            "outputs": shape and shape.outputs,
+            "examples": shape and shape.examples,
+            "missing": missing,
         }
     return {**document, "options": [option_document(option) for option in entry.options]}
 
@@ -235,7 +239,10 @@ def entries_text(entries: Iterable[Entry], section: str) -> str:
     for entry in entries:
         lines = [f"{entry.name:<20}{entry.help}"]
         if isinstance(entry, DatasetEntry):
-            lines.append(f"{'':<20}{shape_text(entry.describe(entry.defaults()))}")
+            missing = entry.own and entry.missing(entry.defaults())
+            lines.append(f"{'':<20}{missing or shape_text(entry.describe(entry.defaults()))}")
+        if entry.plugin:
+            lines.append(f"{'':<20}from {entry.plugin}")
         options = [
             (f"  {section}.options.{option.name}", shown(option.default), option.wanted, option.help)
             for option in entry.options

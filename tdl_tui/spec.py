@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -17,6 +18,8 @@ import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from pydantic.fields import FieldInfo
 
+from tdl_tui.plugins import faults
+from tdl_tui.plugins.known import PLUGINS, canonical
 from tdl_tui.registry import (
     ARCHITECTURES,
     DATASETS,
@@ -24,10 +27,12 @@ from tdl_tui.registry import (
     MANY,
     OPTIMIZERS,
     SCHEDULES,
+    DatasetEntry,
     DataShape,
     Entry,
     Option,
     Registry,
+    Undescribable,
     UnknownName,
     Value,
     nearest,
@@ -82,7 +87,7 @@ Title = Annotated[str, Field(max_length=200), AfterValidator(_title)]
 
 class Data(Section):
     dataset: str = Field("digits", description="what to learn from; see tdl datasets")
-    batch_size: Positive = Field(64, description="examples a step")
+    batch_size: Count = Field(64, description="examples a step; 0: the whole training part")
     split: tuple[Share, Share, Share] = Field((0.8, 0.1, 0.1), description="shares of training, validation and test")
     split_seed: Seed = Field(0, description="decides which example goes where, apart from seed")
     normalize: StrictBool = Field(True, description="zero mean and unit deviation, fitted on the training part")
@@ -165,6 +170,7 @@ class Experiment(Section):
 
     name: Title = Field("", description="what to call the run; empty: from data and architecture")
     seed: Seed = Field(0, description="decides initial weights, order and dropout")
+    plugins: tuple[str, ...] = Field((), description="files or modules that its architecture or data set is from")
     data: Data = Field(default_factory=Data)
     model: Model = Field(default_factory=Model)
     objective: Objective = Field(default_factory=Objective)
@@ -221,16 +227,23 @@ def experiment(document: Mapping[str, Any]) -> Experiment:
     if problems:
         raise SpecError(problems)
     draft = _plain(document)
+    _use_plugins(draft)
     shape = None
     for section, dataset in _entries(draft, ["data"], problems):
-        for path, value in dataset.recipe.items():
+        for path, value in recipe(dataset, _said_name(draft, "optimizer")).items():
             setdefault(draft, path, value)
         _complete_options(draft, section, dataset, problems)
         if not problems:
-            shape = dataset.describe(draft["data"]["options"])
-            setdefault(draft, "objective.loss", DEFAULT_LOSS[shape.task])
+            with _plugins_faults("data.dataset", problems):
+                try:
+                    shape = dataset.describe(draft["data"]["options"])
+                    setdefault(draft, "objective.loss", DEFAULT_LOSS[shape.task])
+                except Undescribable as error:
+                    problems.append(Problem(f"data.options.{error.option}", str(error)))
+        _need_plugin(draft, dataset)
     for section, entry in _entries(draft, [section for section, _, _ in NAMED[1:]], problems):
         _complete_options(draft, section, entry, problems)
+        _need_plugin(draft, entry)
     if shape and not problems:
         _fits_together(draft, shape, problems)
     try:
@@ -246,6 +259,51 @@ def experiment(document: Mapping[str, Any]) -> Experiment:
     return made
 
 
+def recipe(dataset: DatasetEntry, optimizer: str | None) -> dict[str, Value]:
+    """What suits the data and the optimizer better than the general defaults, by TOML path.
+
+    The optimizer that a person named goes before the dataset, whose recipe was tried with another; None: nobody named
+    one. A name that does not exist adds nothing.
+    """
+    name = optimizer or dataset.recipe.get("optimizer.name")
+    own = OPTIMIZERS[name].recipe if isinstance(name, str) and name in OPTIMIZERS.names() else {}
+    return {**dataset.recipe, **own} if optimizer else {**own, **dataset.recipe}
+
+
+def _said_name(draft: Mapping[str, Any], section: str) -> str | None:
+    table = draft.get(section)
+    name = table.get("name") if isinstance(table, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
+def _use_plugins(draft: dict[str, Any]) -> None:
+    """Makes the plugins' names known. Those that the experiment needs are listed anew. Raises SpecError."""
+    listed = draft.pop("plugins", [])
+    if not isinstance(listed, list) or not all(isinstance(plugin, str) for plugin in listed):
+        raise SpecError([Problem("plugins", f"must be files in brackets, got {shown(listed)}")])
+    try:
+        PLUGINS.use(listed)
+    except faults.PluginError as error:
+        raise SpecError([Problem("", str(error))]) from error
+
+
+def _need_plugin(draft: dict[str, Any], entry: Entry) -> None:
+    if entry.plugin and entry.plugin not in draft.setdefault("plugins", []):
+        draft["plugins"].append(entry.plugin)
+
+
+@contextmanager
+def _plugins_faults(path: str, problems: list[Problem]) -> Iterator[None]:
+    """What goes wrong in a plugin's code is a problem of the experiment; what goes wrong in ours is raised."""
+    try:
+        yield
+    except Exception as error:
+        line = faults.fault(error)
+        if line is None:
+            raise
+        problems.append(Problem(path, line))
+
+
 def toml(document: Mapping[str, Any]) -> str:
     """A document as TOML, each array of numbers on its line."""
 
@@ -258,7 +316,7 @@ def toml(document: Mapping[str, Any]) -> str:
 def read(path: Path) -> dict[str, Any]:
     """The document in a TOML file. Raises SpecError naming the file, and line and column of a fault."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return _beside(path, tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except tomllib.TOMLDecodeError as error:
         fault = f"not valid TOML: {error}"
     except UnicodeDecodeError as error:
@@ -270,6 +328,14 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         fault = f"cannot be read: {error.strerror}"
     raise SpecError([Problem(str(path), fault)])
+
+
+def _beside(path: Path, document: dict[str, Any]) -> dict[str, Any]:
+    """The document, its plugins' files seen from its own folder."""
+    plugins = document.get("plugins")
+    if isinstance(plugins, list) and all(isinstance(plugin, str) for plugin in plugins):
+        document["plugins"] = [canonical(plugin, path.parent) for plugin in plugins]
+    return document
 
 
 def assign(document: MutableMapping[str, Any], path: str, value: Any) -> None:
@@ -309,7 +375,7 @@ def section_options(path: str) -> tuple[Option, ...]:
     return tuple(
         _option(name, field)
         for name, field in section.model_fields.items()
-        if name not in names and name != "options" and not _is_section(field)
+        if name not in names and name not in ("options", "plugins") and not _is_section(field)
     )
 
 
@@ -349,7 +415,7 @@ def _plain(value: Any) -> Any:
 
 
 def _known_paths() -> Iterator[str]:
-    yield from ("name", "seed")
+    yield from ("name", "seed", "plugins")
     for path, section in SECTIONS.items():
         yield path
         yield from (f"{path}.{name}" for name, field in section.model_fields.items() if not _is_section(field))
@@ -460,8 +526,9 @@ def _nearest_option(name: str, known: tuple[str, ...], registry: Registry[Any]) 
 def _fits_together(draft: Mapping[str, Any], shape: DataShape, problems: list[Problem]) -> None:
     model = draft["model"]
     architecture = ARCHITECTURES[model.get("architecture", Model.model_fields["architecture"].default)]
-    if reason := architecture.refusal(shape, model["options"]):
-        problems.append(Problem("model.architecture", f"{architecture.name} {reason}"))
+    with _plugins_faults("model.architecture", problems):
+        if reason := architecture.refusal(shape, model["options"]):
+            problems.append(Problem("model.architecture", f"{architecture.name} {reason}"))
     loss = draft["objective"]["loss"]
     if isinstance(loss, str) and loss in LOSSES.names() and shape.task not in LOSSES[loss].tasks:
         right = ", ".join(entry.name for entry in LOSSES if shape.task in entry.tasks)
@@ -471,8 +538,9 @@ def _fits_together(draft: Mapping[str, Any], shape: DataShape, problems: list[Pr
 def _crosscheck(made: Experiment) -> Iterator[Problem]:
     if abs(sum(made.data.split) - 1) > 1e-6 or made.data.split[0] <= 0:
         yield Problem("data.split", f"must be three shares that add up to 1, got {shown(made.data.split)}")
-    if made.optimizer.options.get("nesterov") and not made.optimizer.options.get("momentum"):
-        yield Problem("optimizer.options.nesterov", "needs optimizer.options.momentum above 0")
+    if OPTIMIZERS[made.optimizer.name].full_batch and made.data.batch_size:
+        what = f"must be 0 for {made.optimizer.name}, which takes the whole training part at each step"
+        yield Problem("data.batch_size", f"{what}; sgd takes batches; got {made.data.batch_size}")
     if 0 < made.data.batch_size < made.training.accumulation:
         within = f"must be at most data.batch_size, {made.data.batch_size}"
         yield Problem("training.accumulation", f"{within}, got {made.training.accumulation}")

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from tdl_tui.data.sizes import PartSizes, part_sizes, steps_per_epoch
+from tdl_tui.plugins.faults import PluginError
+from tdl_tui.plugins.known import PLUGINS, VARIABLE, ask_for, asked_for, installed
 from tdl_tui.registry import (
     ARCHITECTURES,
     DATASETS,
@@ -40,7 +42,7 @@ from . import reports
 from .cli import DONE, FAILED, INTERRUPTED, FailedRequest, WrongRequest, complain, workbench
 from .follow import Interrupts, Progressing, follow, waits
 
-REFUSALS = (typer.TyperException, SpecError, UnknownName, HomeError, LaunchError, UnreadableRun)
+REFUSALS = (typer.TyperException, SpecError, PluginError, UnknownName, HomeError, LaunchError, UnreadableRun)
 FAILURES = (steer.SteerError, CommandError)
 
 app = typer.Typer(
@@ -90,6 +92,40 @@ def _devices(incomplete: str) -> list[str]:
     return [device for device in ("auto", "cpu", "cuda", "cuda:0", "mps") if device.startswith(incomplete)]
 
 
+def _use_plugins(context: typer.Context, plugins: list[str]) -> list[str]:
+    """Makes known what plugins register, before a verb is carried out. Raises PluginError.
+
+    One that was asked for must be right. One that a package brings along, unasked, is only complained of.
+    """
+    if context.resilient_parsing:
+        return plugins
+    PLUGINS.here = context.info_name == "summary"  # it imports torch anyway
+    for plugin in installed():
+        try:
+            PLUGINS.use([plugin])
+        except PluginError as error:
+            complain(str(error))
+    ask_for(plugins or ())
+    PLUGINS.use(asked_for())
+    return plugins
+
+
+def _ask_for_plugins(context: typer.Context, plugins: list[str]) -> list[str]:
+    if not context.resilient_parsing:
+        ask_for(plugins or ())
+    return plugins
+
+
+def _plugin_option(callback: Callable[[typer.Context, list[str]], list[str]]) -> Any:
+    return typer.Option(
+        "--plugin",
+        metavar="FILE.py",
+        callback=callback,
+        help=f"your own architectures and data sets, see docs/plugins.md; also those in ${VARIABLE}",
+    )
+
+
+Plugins = Annotated[list[str] | None, _plugin_option(_use_plugins)]
 Run = Annotated[
     str, typer.Argument(metavar="RUN", help="an id, the beginning of one, a name, or last", autocompletion=_runs)
 ]
@@ -116,6 +152,7 @@ def _tdl(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="which version this is")
     ] = False,
+    plugins: Annotated[list[str] | None, _plugin_option(_ask_for_plugins)] = None,
 ) -> None:
     if context.invoked_subcommand is None:
         workbench()
@@ -125,7 +162,7 @@ def _tdl(
 
 
 @app.command()
-def new(spec: Spec = None) -> None:
+def new(spec: Spec = None, plugins: Plugins = None) -> None:
     """The workbench, at the form for a new training."""
     workbench(new_document=read(spec) if spec else {})
 
@@ -153,6 +190,7 @@ def train(
     name: Annotated[str | None, typer.Option("--name", help="what to call the run")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="launch it and return at once")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the whole experiment and do nothing")] = False,
+    plugins: Plugins = None,
     as_json: Json = False,
 ) -> int:
     """Launch a training and follow it.
@@ -438,6 +476,7 @@ def models(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]…", autocompletion=_entries(ARCHITECTURES))
     ] = None,
+    plugins: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """The architectures and their options."""
@@ -447,6 +486,7 @@ def models(
 @app.command()
 def datasets(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", autocompletion=_entries(DATASETS))] = None,
+    plugins: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """The data sets and their options."""
@@ -472,6 +512,7 @@ def summary(
     ] = None,
     classes: Annotated[int | None, typer.Option("--classes", metavar="N", min=1, help="outputs, with --input")] = None,
     assignments: Assignments = None,
+    plugins: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """An architecture's layers, shapes, parameters and MACs."""

@@ -10,6 +10,9 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
+from tdl_tui.plugins.faults import fault
+from tdl_tui.plugins.known import PLUGINS
+
 RESERVE = ".reserve"
 RESERVE_BYTES = 1 << 18
 
@@ -18,6 +21,7 @@ def work(folder: Path, lock_fd: int) -> None:
     """Trains the run in this process, which holds its lock, to the run's end. Returns with the run's state written."""
     from .watch import CommandWatcher
 
+    PLUGINS.here = True
     hold(lock_fd)
     reserve(folder)
     watcher = CommandWatcher(folder)
@@ -93,7 +97,7 @@ def report_failure(folder: Path, error: Exception) -> None:
 
 def one_line(error: Exception) -> str:
     """What went wrong, for people."""
-    return str(error).partition("\n")[0] or type(error).__name__
+    return fault(error) or str(error).partition("\n")[0] or type(error).__name__
 
 
 def main() -> None:

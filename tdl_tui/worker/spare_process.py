@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tdl_tui.plugins.known import PLUGINS
 from tdl_tui.runs.records import State
 from tdl_tui.spec import SpecError, experiment
 
@@ -33,6 +34,7 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     connection.set_inheritable(False)
     home, idle_seconds = Path(sys.argv[2]), float(sys.argv[3])
+    PLUGINS.here = True
     detach()
     try:
         warm_up()
