@@ -14,6 +14,7 @@ from tdl_tui.registry import DATASETS, DataShape
 from tdl_tui.runs.records import Probe
 from tdl_tui.spec import Experiment
 
+from . import conformity
 from .batches import Batches, MemoryBatches
 from .dataset import Dataset, Report, ignore
 from .normalization import Normalization, fit, identity
@@ -53,9 +54,15 @@ class Prepared:
 
 
 def load(experiment: Experiment, home: Path, report: Report = ignore) -> Dataset:
-    """The experiment's dataset; what is downloaded is kept in `home`/data. Raises DataError."""
+    """The experiment's dataset; what is downloaded is kept in `home`/data. Raises DataError.
+
+    A plugin's is checked against what it describes: raises PluginError.
+    """
     data = experiment.data
-    dataset: Dataset = DATASETS[data.dataset].load()(data.options, home / "data", report)
+    entry = DATASETS[data.dataset]
+    dataset: Dataset = entry.load()(data.options, home / "data", report)
+    if entry.plugin:
+        conformity.check(dataset, entry, data.options)
     return dataset
 
 
@@ -78,7 +85,7 @@ def prepare(
     splits = stored(splits_file, dataset, data.split, data.split_seed)
     normalization = fit(dataset, splits.train) if data.normalize else identity(dataset)
     common: Common = {
-        "batch_size": data.batch_size,
+        "batch_size": data.batch_size or len(splits.train),
         "seed": experiment.seed,
         "device": device,
         "channels_last": channels_last,
