@@ -21,8 +21,10 @@ from tdl_tui.widgets.palette import Palette
 from .frame import KeyBar, palette
 from .runs_table import grounded
 
-TOLD = 3
-"""Lines below the list: a rule, and the help of the choice under the cursor."""
+ABOVE = 2
+"""Lines above the list: what was typed, and a rule."""
+NARROWEST = 61
+"""Cells of a line of help where the terminal is as small as it may be."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,21 @@ def matching(choices: Sequence[Choice], words: str) -> list[Choice]:
     return sorted(found, key=lambda c: not c.name.lower().startswith(words.lower().strip()))
 
 
+def about(choice: Choice) -> str:
+    """All there is to say of a choice."""
+    return f"✗ {choice.name} {choice.refused}" if choice.refused else choice.help
+
+
+def told_lines(choices: Sequence[Choice]) -> int:
+    """Lines below the list: a rule, and what is said of the choice under the cursor, whole for each of them."""
+    return 1 + max((len(textwrap.wrap(about(choice), NARROWEST)) for choice in choices), default=0)
+
+
 def draw_choices(
-    choices: Sequence[Choice], at: int, words: str, *, width: int, height: int, colors: Palette
+    choices: Sequence[Choice], at: int, words: str, *, width: int, height: int, below: int, colors: Palette
 ) -> list[Strip]:
-    """What was typed, as many choices as fit with the one at `at` among them, and that one's help whole."""
-    rows = height - 2 - TOLD
+    """What was typed, as many choices as fit with the one at `at` among them, and in `below` lines what that one is."""
+    rows = height - ABOVE - below
     top = max(0, at - rows + 1)
     typed: list[Piece] = [(" / ", ink(colors.accent)), (words, ink(colors.text)), ("▏", ink(colors.accent))]
     if not words:
@@ -67,12 +79,11 @@ def draw_choices(
         out.append(grounded(strip, colors.surface) if here else strip)
     if not choices:
         out.append(line([("   nothing by that name", ink(colors.muted))], width))
-    out = [*height_of(out, width, height - TOLD), line([("─" * width, ink(colors.faint))], width)]
+    out = [*height_of(out, width, height - below), line([("─" * width, ink(colors.faint))], width)]
     if at < len(choices):
-        current = choices[at]
-        told = f"✗ {current.name} {current.refused}" if current.refused else current.help
-        color = colors.caution if current.refused else colors.muted
-        out += [line([(f"   {part}", ink(color))], width) for part in textwrap.wrap(told, width - 6)[: TOLD - 1]]
+        color = colors.caution if choices[at].refused else colors.muted
+        told = textwrap.wrap(about(choices[at]), width - 6)
+        out += [line([(f"   {part}", ink(color))], width) for part in told[: below - 1]]
     return out
 
 
@@ -83,6 +94,7 @@ class Choices(Canvas, can_focus=True):
         super().__init__(id="choices")
         self._all = choices
         self._words = ""
+        self._below = told_lines(choices)
         self._found = list(choices)
         self._at = next((i for i, choice in enumerate(choices) if choice.name == chosen), 0)
 
@@ -119,15 +131,17 @@ class Choices(Canvas, can_focus=True):
         event.prevent_default()
 
     def on_click(self, event: events.Click) -> None:
-        rows = self.content_size.height - 2 - TOLD
-        at = max(0, self._at - rows + 1) + event.y - 2
-        if 2 <= event.y < 2 + rows and at < len(self._found):
+        rows = self.content_size.height - ABOVE - self._below
+        at = max(0, self._at - rows + 1) + event.y - ABOVE
+        if ABOVE <= event.y < ABOVE + rows and at < len(self._found):
             self._at = at
             self.screen.dismiss(self._found[at].name)
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         colors = palette(self.app)
-        return draw_choices(self._found, self._at, self._words, width=width, height=height, colors=colors)
+        return draw_choices(
+            self._found, self._at, self._words, width=width, height=height, below=self._below, colors=colors
+        )
 
 
 class ChooseScreen(ModalScreen[str | None]):
@@ -147,7 +161,7 @@ class ChooseScreen(ModalScreen[str | None]):
         super().__init__()
         self._title = title
         self._choices = Choices(choices, chosen)
-        self._rows = len(choices) + 2 + TOLD
+        self._rows = ABOVE + len(choices) + told_lines(choices)
 
     def compose(self) -> ComposeResult:
         self._choices.border_title = self._title

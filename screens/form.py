@@ -13,13 +13,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tdl_tui import spec
+from tdl_tui.plugins import faults
+from tdl_tui.plugins.known import PLUGINS
 from tdl_tui.registry import (
     ARCHITECTURES,
     LOSSES,
+    ArchitectureEntry,
+    DatasetEntry,
     DataShape,
     Entry,
     Option,
     Registry,
+    Undescribable,
     UnknownName,
     Value,
     parse_value,
@@ -127,6 +132,7 @@ class Form:
     def __init__(self, document: Mapping[str, Any] | None = None) -> None:
         self._said: dict[tuple[str, str], str] = {}
         self.left_out: list[str] = []
+        self.plugins_problem = ""
         self._fill(document or {})
         self._update()
 
@@ -183,6 +189,15 @@ class Form:
         """The chosen entries' own line of help, by the path of the field that chooses them."""
         return {f"{s}.{_NAMED[s][0]}": entry.help for s, entry in self._entries.items()}
 
+    def entry(self, section: str) -> Entry | None:
+        """The entry chosen in a section ("objective"); None while there is none by that name."""
+        return self._entries.get(section)
+
+    def options(self, section: str) -> dict[str, Value]:
+        """The chosen entry's options; the default where what was said is wrong."""
+        entry = self._entries.get(section)
+        return self._options(section, entry) if entry else {}
+
     def refused(self, field: Field) -> dict[str, str]:
         """Why choices of this field cannot be taken with the data as chosen, by choice."""
         if self._shape is None:
@@ -191,7 +206,7 @@ class Form:
             return {
                 entry.name: reason
                 for entry in ARCHITECTURES
-                if (reason := entry.refusal(self._shape, self._options("model", entry)))
+                if (reason := _refusal(entry, self._shape, self._options("model", entry)))
             }
         if field.names is LOSSES:
             task = self._shape.task
@@ -215,9 +230,9 @@ class Form:
         self._update()
 
     def cycle(self, field: Field, by: int) -> None:
-        """Takes the next (1) or the one before (-1) of the choices, around the end."""
-        choices = field.choices
-        text = self.text(field)
+        """Takes the next (1) or the one before (-1) of the choices that can be taken, around the end."""
+        text, refused = self.text(field), self.refused(field)
+        choices = [choice for choice in field.choices if choice not in refused or choice == text]
         at = choices.index(text) if text in choices else -max(by, 0)
         self.set(field, choices[(at + by) % len(choices)])
 
@@ -226,6 +241,8 @@ class Form:
     def document(self) -> dict[str, Any]:
         """The experiment as a document, every value said; what is wrong is left out."""
         document: dict[str, Any] = {}
+        if plugins := list(dict.fromkeys(entry.plugin for entry in self._entries.values() if entry.plugin)):
+            document["plugins"] = plugins
         for path, value in self._values.items():
             spec.assign(document, path, list(value) if isinstance(value, tuple) else value)
         return document
@@ -265,6 +282,11 @@ class Form:
     def _fill(self, document: Mapping[str, Any]) -> None:
         """Takes a document's values as if they had been typed; names first, since the other fields follow them."""
         leaves = dict(_leaves(document))
+        plugins = leaves.pop("plugins", [])
+        try:
+            PLUGINS.use(plugins)
+        except faults.PluginError as error:
+            self.plugins_problem = str(error)
         names = [f"{section}.{key}" for section, (key, _) in _NAMED.items()]
         for path in names:
             if path in leaves:
@@ -344,11 +366,23 @@ class Form:
             self._wrong[path] = str(error)
             return
         self._entries[section] = entry
-        if section == "data":
-            self._recipe = entry.recipe
-            self._shape = entry.describe(self._options(section, entry))
+        if isinstance(entry, DatasetEntry):
+            self._recipe = spec.recipe(entry, self._said.get(("optimizer.name", "")))
+            self._describe(entry)
         for choice in entry.options:
             yield self._with_default(Field(f"{section}.options.{choice.name}", choice, group, entry.name))
+
+    def _describe(self, dataset: DatasetEntry) -> None:
+        """Finds the data's shape; where it cannot be told, the field that says why is marked."""
+        try:
+            self._shape = dataset.describe(self._options("data", dataset))
+        except Undescribable as error:
+            self._wrong[f"data.options.{error.option}"] = str(error)
+        except Exception as error:
+            line = faults.fault(error)
+            if line is None:
+                raise
+            self._wrong["data.dataset"] = line
 
     def _with_default(self, field: Field) -> Field:
         self._defaults[field.path] = field.option.check(self._recipe.get(field.path, field.option.default))
@@ -374,6 +408,17 @@ class Form:
             except ValueError:
                 continue  # marked at its own field
         return options
+
+
+def _refusal(entry: ArchitectureEntry, shape: DataShape, options: Mapping[str, Value]) -> str | None:
+    """Why an architecture does not take such data; what goes wrong in a plugin's answer is such a reason too."""
+    try:
+        return entry.refusal(shape, options)
+    except Exception as error:
+        line = faults.fault(error)
+        if line is None:
+            raise
+        return line
 
 
 def _leaves(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -130,6 +130,7 @@ class FormView(Canvas, can_focus=True):
         self._letters = ""
         self._editor = self._fresh()
         self.busy = ""
+        self.warning = ""
 
     # -- the focus
 
@@ -313,9 +314,10 @@ class FormView(Canvas, can_focus=True):
     def _launch_line(self, width: int, colors: Palette) -> Strip:
         here = self.current is None
         wrong = len(self.form.wrong)
-        said = self.busy or (f"{wrong} to put right first" if wrong else "ctrl+l")
-        color = colors.muted if not wrong or self.busy else colors.bad
-        button = ink(colors.ground, bold=True, on=colors.accent if not wrong else colors.faint)
+        hindered = bool(wrong or self.warning)
+        said = self.busy or (f"{wrong} to put right first" if wrong else self.warning or "ctrl+l")
+        color = colors.muted if not hindered or self.busy else colors.bad
+        button = ink(colors.ground, bold=True, on=colors.accent if not hindered else colors.faint)
         return line(
             [
                 ("▸" if here else " ", ink(colors.accent, bold=True)),

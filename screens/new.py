@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,21 +10,22 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.strip import Strip
 
-from tdl_tui.registry import DATASETS
+from tdl_tui.registry import ARCHITECTURES, DATASETS, DataShape, LossEntry, OptimizerEntry, ScheduleEntry
 from tdl_tui.spec import Experiment, SpecError
-from tdl_tui.widgets.canvas import Canvas
-from tdl_tui.widgets.lines import PLAIN, Piece, fit, ink, line
+from tdl_tui.widgets.lines import Piece, ink
 from tdl_tui.widgets.live_screen import LiveScreen
 from tdl_tui.widgets.palette import Palette
 from tdl_tui.worker.answers import SamplesAnswer, SummaryAnswer
 
 from .choose import Choice, ChooseScreen
-from .form import Field, Form, text_of
+from .explanation import Explanation
+from .form import Form, text_of
 from .form_view import FormView
-from .frame import Banner, KeyBar, palette
-from .preview import Preview, draw_preview
+from .frame import Banner, KeyBar
+from .preview import Preview
+from .preview_pane import PreviewPane
+from .preview_training import obstacle
 from .runs import workbench
 
 PAUSE_SECONDS = 0.15
@@ -34,74 +34,6 @@ SAMPLES = 128
 MOVING = Binding.Group("Move")
 FILLING = Binding.Group("Fill in")
 TRAINING = Binding.Group("Training")
-
-
-class PreviewPane(Canvas):
-    """What would come of the form as it stands."""
-
-    def __init__(self) -> None:
-        super().__init__(id="preview")
-        self.preview = Preview()
-
-    def take(self, preview: Preview) -> None:
-        self.preview = preview
-        self.paint()
-
-    def draw(self, width: int, height: int) -> Sequence[Strip]:
-        return draw_preview(self.preview, width, height, palette(self.app))
-
-
-def explain(form: Form, field: Field | None, width: int, rows: int, colors: Palette) -> list[Strip]:
-    """About the field that has the focus: what it is, on as many of `rows` as it takes; type, range and default."""
-    if field is None:
-        says = "Starts the training in a process of its own: it goes on when this window is closed."
-        return [line([(fit(f"   {says}", width), ink(colors.text))], width), line((), width)]
-    help = field.option.help
-    if entry_help := form.help.get(field.path):
-        help = entry_help
-    kind = "one of a list" if field.names else field.option.kind
-    facts = [kind if len(kind) < 60 else "one of a list"]
-    if field.option.range and not field.choices:
-        facts.append(field.option.range)
-    default = text_of(form.default(field))
-    facts.append(f"default {default}" if default else "empty by default")
-    where = f"   {field.path}  "
-    if len(where) + len(" · ".join(facts)) > width - 1 and len(facts) > 2:
-        del facts[0]
-    said = textwrap.wrap(help, width - 4)
-    said = [*said[: rows - 2], " ".join(said[rows - 2 :])]
-    return [
-        *(line([("   ", PLAIN), (part, ink(colors.text))], width) for part in said if part),
-        line([(where, ink(colors.accent)), (" · ".join(facts), ink(colors.muted))], width),
-    ]
-
-
-def command_lines(command: str, width: int, rows: int, colors: Palette) -> list[Strip]:
-    """The equivalent command line on at most `rows` lines, broken between words as a shell takes it."""
-    parts = textwrap.wrap(command, max(20, width - 8), break_long_words=False, break_on_hyphens=False) or [""]
-    if len(parts) > rows:
-        parts = [*parts[: rows - 1], " ".join(parts[rows - 1 :])]
-    out: list[Strip] = []
-    for at, part in enumerate(parts):
-        pieces: list[Piece] = [(" $ " if at == 0 else "     ", ink(colors.faint)), (part, ink(colors.muted))]
-        if at < len(parts) - 1:
-            pieces.append((" \\", ink(colors.faint)))
-        out.append(line(pieces, width))
-    return out
-
-
-class Explanation(Canvas):
-    """The field that has the focus in words, and the command line that says the same as the form."""
-
-    def __init__(self, view: FormView) -> None:
-        super().__init__(id="explanation")
-        self._view = view
-
-    def draw(self, width: int, height: int) -> Sequence[Strip]:
-        colors = palette(self.app)
-        command = command_lines(self._view.form.command_line(), width, height - 2, colors)
-        about = explain(self._view.form, self._view.current, width, height - len(command), colors)
-        return [*about, *command]
 
 
 class NewScreen(LiveScreen[None]):
@@ -121,6 +53,9 @@ class NewScreen(LiveScreen[None]):
         Binding("right", "cycle(1)", "change", key_display="← →", group=FILLING),
         Binding("enter", "enter", "list", group=FILLING, tooltip="lists the choices; after typing: next"),
         Binding("escape", "back", "back", tooltip="to the runs; the form is kept", group=TRAINING),
+        Binding("ctrl+f", "find_lr", "find lr", group=TRAINING, tooltip="tries learning rates from small to large"),
+        Binding("shift+down", "layers(5)", "more layers", key_display="shift+↓", show=False, group=MOVING),
+        Binding("shift+up", "layers(-5)", "layers before", key_display="shift+↑", show=False, group=MOVING),
         Binding("ctrl+s", "save", "save", group=TRAINING, tooltip="the experiment as a TOML file"),
         Binding("ctrl+r", "reset", "default", group=FILLING, tooltip="takes back what was said in this field"),
         Binding("ctrl+n", "clear", "start over", show=False, group=FILLING),
@@ -151,6 +86,8 @@ class NewScreen(LiveScreen[None]):
         if self._view.form.left_out:
             unknown = ", ".join(self._view.form.left_out)
             self.notify(f"not taken over, no such field: {unknown}", severity="warning", markup=False)
+        if problem := self._view.form.plugins_problem:
+            self.notify(problem, severity="error", markup=False)
         self._changed()
 
     # -- keys
@@ -163,6 +100,9 @@ class NewScreen(LiveScreen[None]):
 
     def action_cycle(self, by: int) -> None:
         self._view.cycle(by)
+
+    def action_layers(self, by: int) -> None:
+        self._pane.scroll_layers(by)
 
     def action_enter(self) -> None:
         """Shown in the footer; the form itself answers the key."""
@@ -192,8 +132,34 @@ class NewScreen(LiveScreen[None]):
                 return field is not None and bool(field.choices)
             case "reset":
                 return field is not None and view.form.changed(field)
+            case "find_lr":
+                return field is not None and field.group in ("Optimizer", "Schedule")
+            case "layers":
+                return field is not None and field.group == "Architecture"
             case _:
                 return True
+
+    def action_find_lr(self) -> None:
+        from tdl_tui.worker.spare import SpareError
+
+        from .lr_range import LrRangeScreen
+
+        experiment = self._experiment()
+        if experiment is None:
+            return
+
+        def ask(request: Mapping[str, Any]) -> dict[str, Any]:
+            spare = workbench(self).wait_for_spare()
+            if spare is None:
+                raise SpareError("there is no spare worker to try learning rates")
+            return spare.ask(request)
+
+        def answered(lr: float | None) -> None:
+            if lr is not None:
+                self._view.go_to("optimizer.lr")
+                self._view.take(text_of(lr))
+
+        self.app.push_screen(LrRangeScreen(experiment.document(), ask, experiment.optimizer.lr), answered)
 
     def action_save(self) -> None:
         from .confirm import AskScreen
@@ -231,6 +197,9 @@ class NewScreen(LiveScreen[None]):
         experiment = self._experiment()
         if experiment is None or self._launching:
             return
+        if reason := self._obstacle():
+            self.notify(reason, title="Not launched", severity="error", markup=False)
+            return
         self._launching = True
         self._view.busy = "launching …"
         self._view.paint()
@@ -248,6 +217,14 @@ class NewScreen(LiveScreen[None]):
             else:
                 self.notify(str(error), severity="error", markup=False)
             return None
+
+    def _obstacle(self) -> str:
+        """Why the form as it stands cannot be trained, by the spare's newest answer; "" where that is not known."""
+        form, summary = self._view.form, self._pane.preview.summary
+        if summary is None or self._asking or self._asked != _asked_of(form):
+            return ""
+        optimizer = form.entry("optimizer")
+        return obstacle(summary, optimizer if isinstance(optimizer, OptimizerEntry) else None)
 
     def _launch(self, experiment: Experiment) -> None:
         from tdl_tui.worker.launch import launch
@@ -276,6 +253,7 @@ class NewScreen(LiveScreen[None]):
 
     def on_form_view_moved(self) -> None:
         self.query_one(Explanation).paint()
+        self._pane.take(replace(self._pane.preview, **self._said()))
         self.refresh_bindings()
 
     def on_form_view_changed(self) -> None:
@@ -289,6 +267,7 @@ class NewScreen(LiveScreen[None]):
         refused = form.refused(field)
         helps = {entry.name: entry.help for entry in field.names} if field.names else {}
         choices = [Choice(name, helps.get(name, ""), refused.get(name, "")) for name in field.choices]
+        choices.sort(key=lambda choice: bool(choice.refused))  # what can be taken first, else as they are
 
         def answered(name: str | None) -> None:
             if name is not None:
@@ -312,21 +291,42 @@ class NewScreen(LiveScreen[None]):
             return [(f"{wrong} value{'' if wrong == 1 else 's'} to put right ", ink(colors.bad))]
 
         self.query_one(Banner).say(said)
-        epochs = form.document().get("training", {}).get("epochs", 0)
-        self._pane.take(replace(self._pane.preview, shape=form.shape, epochs=epochs))
+        self._pane.take(replace(self._pane.preview, **self._said()))
+        self._warn()
         self.set_timer(PAUSE_SECONDS, self._ask)
+
+    def _said(self) -> dict[str, Any]:
+        """What of the preview the form alone says."""
+        form, field = self._view.form, self._view.current
+        loss, optimizer, schedule = (form.entry(section) for section in ("objective", "optimizer", "schedule"))
+        return {
+            "shape": form.shape,
+            "epochs": form.document().get("training", {}).get("epochs", 0),
+            "section": field.group if field is not None else "",
+            "loss": loss if isinstance(loss, LossEntry) else None,
+            "loss_options": form.options("objective"),
+            "optimizer": optimizer if isinstance(optimizer, OptimizerEntry) else None,
+            "schedule": schedule if isinstance(schedule, ScheduleEntry) else None,
+        }
+
+    def _warn(self) -> None:
+        """Says at the launch line what stands in the way of a launch."""
+        warning = self._obstacle()
+        if warning != self._view.warning:
+            self._view.warning = warning
+            self._view.paint()
 
     def _ask(self) -> None:
         """Asks the spare about the form as it stands, one request at a time; the newest form is asked about last."""
         form = self._view.form
         document = form.document()
-        wanted = (document.get("data"), document.get("model"), dict(form.wrong))
+        wanted = _asked_of(form)
         if self._asking or wanted == self._asked:
             return
         before, self._asked = self._asked, wanted
         if form.wrong.keys() & {field.path for field in form.fields if field.path.startswith(("data.", "model."))}:
             reason = form.wrong.get("model.architecture", "")
-            self._pane.take(replace(self._pane.preview, summary=None, summary_problem=reason, waiting=""))
+            self._pane.take(replace(self._pane.preview, summary=None, summary_problem=reason, waiting="", top=0))
             if any(path.startswith("data.") for path in form.wrong) or document.get("data") is None:
                 return
         new_data = before is None or before[0] != wanted[0] or self._pane.preview.samples is None
@@ -355,11 +355,12 @@ class NewScreen(LiveScreen[None]):
         if not wrong:
             try:
                 summary = SummaryAnswer.from_json(spare.ask({"ask": "summary", "experiment": document}))
-                preview = replace(preview, summary=summary, summary_problem="")
+                same = preview.summary is not None and preview.summary.layers == summary.layers
+                preview = replace(preview, summary=summary, summary_problem="", top=preview.top if same else 0)
             except SpareError as error:
                 preview = replace(preview, summary=None, summary_problem=str(error))
         if new_data:
-            data = {"data": document["data"], "model": {"architecture": "linear"}}
+            data = {"data": document["data"], "model": {"architecture": _any_architecture(preview.shape)}}
             missing = DATASETS[document["data"]["dataset"]].missing(document["data"].get("options", {}))
             try:
                 if missing:
@@ -371,7 +372,24 @@ class NewScreen(LiveScreen[None]):
         return preview
 
     def _answered(self, preview: Preview) -> None:
-        now = self._pane.preview
         self._asking = False
-        self._pane.take(replace(preview, shape=now.shape, epochs=now.epochs, waiting=""))
+        self._pane.take(replace(preview, **self._said(), waiting=""))
+        self._warn()
         self._ask()
+
+
+def _asked_of(form: Form) -> tuple[Any, ...]:
+    """What of the form the spare's answers depend on, the data first."""
+    document = form.document()
+    sections = ("data", "model", "optimizer", "schedule", "training")
+    return (*(document.get(section) for section in sections), dict(form.wrong))
+
+
+def _any_architecture(shape: DataShape | None) -> str:
+    """The first architecture that takes such data: to be shown them, some has to be named."""
+    names = (
+        entry.name
+        for entry in ARCHITECTURES
+        if shape and not entry.plugin and entry.refusal(shape, entry.defaults()) is None
+    )
+    return next(names, "linear")

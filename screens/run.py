@@ -352,7 +352,7 @@ def _wants(snapshot: Snapshot | None) -> tuple[int, int, bool]:
     rows = len(snapshot.outputs.outputs[0]) if snapshot.outputs and snapshot.outputs.outputs else 0
     if snapshot.metric == "r2":
         rows = len(snapshot.probes) + 1
-    drawn = snapshot.probes[0].kind in ("image", "sequence")
+    drawn = snapshot.probes[0].kind in ("image", "sequence", "text")
     if not drawn:
         rows = max(rows, len(snapshot.probes[0].input))
     return min(rows, 24), len(snapshot.layer_names), drawn

@@ -19,6 +19,7 @@ from tdl_tui.widgets.header import draw_header, said_of_state
 from tdl_tui.widgets.lines import Piece, beside, fit, heading, ink, line
 from tdl_tui.widgets.numbers import grouped
 from tdl_tui.widgets.picture import draw_picture, draw_row, draw_trace
+from tdl_tui.widgets.text import draw_node, draw_text
 
 from .frame import palette
 from .run_snapshot import Snapshot, pending
@@ -159,6 +160,7 @@ def chart_curves(snapshot: Snapshot, figure: str, view: View, colors: tuple[str,
             view,
             steps_per_epoch=each,
             start=snapshot.started,
+            latest=snapshot.latest.get(f"{part}/{figure}", math.nan),
         )
         for part, color in zip(("train", "val"), colors, strict=True)
     ]
@@ -217,6 +219,10 @@ class ProbePanel(Panel):
             return draw_picture(probe, most, height, self.app.console.color_system is None)
         if probe.kind == "sequence" and len(probe.shape) == 2:
             return draw_trace(probe, most, min(height, 12), colors)
+        if probe.kind == "text":
+            return draw_text(probe.input, snapshot.shape.classes if snapshot.shape else (), most, height, colors)
+        if probe.kind == "graph":
+            return draw_node(probe, min(most, 16), colors)
         names = snapshot.shape.features if snapshot.shape else ()
         longest = max((len(name) for name in names), default=3)
         return draw_row(probe, names, min(width // 2, longest + 9), height, colors)
@@ -258,4 +264,6 @@ class EventsPanel(Panel):
         colors = palette(self.app)
         if height < 4:
             return draw_events(snapshot.events, width, height, colors)
-        return [self.head([], width), *draw_events(snapshot.events, width, height - 1, colors, dates=width >= 120)]
+        whole = not self.has_class("beside")
+        drawn = draw_events(snapshot.events, width, height - 1, colors, dates=width >= 120, whole=whole)
+        return [self.head([], width), *drawn]

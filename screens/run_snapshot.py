@@ -102,13 +102,17 @@ class Source:
         charted = [name for name in names if name in CHARTED]
         firsts = [] if before.series else [point for name in charted if (point := reader.first(name)) is not None]
         newest = {name: reader.last(name) for name in names if name in LATEST or name.startswith("system/")}
+        # From columns / 2 to columns buckets come back: about one a column.
+        series = {name: tuple(reader.buckets(name, max(8, columns // 2))) for name in charted}
+        for name, buckets in series.items():  # of what is not finite a bucket only knows that it is not
+            if buckets and not buckets[-1].count:
+                newest[name] = reader.last(name)
         layer_names = before.layer_names or tuple(printable(name) for name in reader.layer_names())
         probes = before.probes or tuple(reader.probes())
         return Snapshot(
             summary=replace(summary, message=printable(summary.message), host=printable(summary.host)),
             shape=before.shape or shape_of(summary.experiment, reader.facts().get("data_shape")),
-            # From columns / 2 to columns buckets come back: about one a column.
-            series={name: tuple(reader.buckets(name, max(8, columns // 2))) for name in charted},
+            series=series,
             latest={name: point.value for name, point in newest.items() if point is not None},
             layer_names=layer_names,
             layer_samples=self._layer_samples(before.layer_samples, 2 * columns) if layer_names else (),
@@ -132,7 +136,7 @@ class Source:
     def _events(self, known: tuple[Event, ...]) -> tuple[Event, ...]:
         out = list(known)
         while fresh := self._reader.events(after_id=out[-1].id if out else 0, limit=EVENTS):
-            out.extend(replace(event, text=printable(event.text)) for event in fresh)
+            out.extend(replace(event, text="\n".join(map(printable, event.text.split("\n")))) for event in fresh)
         return tuple(out[-EVENTS:])
 
 

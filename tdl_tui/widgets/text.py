@@ -43,12 +43,15 @@ def wrapped(text: str, width: int) -> list[str]:
     return lines
 
 
-def draw_text(tokens: Sequence[float], names: Sequence[str], width: int, height: int, palette: Palette) -> list[Strip]:
-    """The end of a text in at most `height` lines of `width` cells; a mark stands where the next token will."""
-    if width < 3 or height < 1:
+def draw_text(
+    tokens: Sequence[float], names: Sequence[str], width: int, height: int, palette: Palette, *, following: str = ""
+) -> list[Strip]:
+    """The end of a text in at most `height` lines of `width` cells, then a mark and the token that follows it."""
+    room = width - 1 - cell_len(following)
+    if room < 2 or height < 1:
         return []
     text = spelled(tokens[-width * height - height :], names)
-    lines = wrapped(text, width - 1)
+    lines = wrapped(text, room)
     shown = lines[-height:]
     cut = len(lines) > len(shown) or len(tokens) > width * height + height
     out: list[Strip] = []
@@ -57,7 +60,7 @@ def draw_text(tokens: Sequence[float], names: Sequence[str], width: int, height:
         if row == 0 and cut:
             pieces = [("…", ink(palette.muted)), (part[1:], ink(palette.text))]
         if row == len(shown) - 1:
-            pieces.append(("▏", ink(palette.accent)))
+            pieces += [("▏", ink(palette.accent)), (following, ink(palette.target, bold=True))]
         out.append(line(pieces, width))
     return out
 

@@ -16,11 +16,13 @@ from tdl_tui.runs.records import Probe
 from tdl_tui.screens.app import Workbench
 from tdl_tui.screens.choose import Choice, Choices, ChooseScreen, draw_choices, matching
 from tdl_tui.screens.confirm import AskScreen, ConfirmScreen
+from tdl_tui.screens.explanation import Explanation, command_lines
 from tdl_tui.screens.form import Form
 from tdl_tui.screens.form_view import FormView
 from tdl_tui.screens.frame import TooSmall
-from tdl_tui.screens.new import Explanation, NewScreen, PreviewPane, command_lines
+from tdl_tui.screens.new import NewScreen
 from tdl_tui.screens.preview import Preview, draw_preview
+from tdl_tui.screens.preview_pane import PreviewPane
 from tdl_tui.screens.runs import RunsScreen
 from tdl_tui.widgets.palette import DARK, LIGHT
 from tdl_tui.worker import launch
@@ -232,10 +234,10 @@ async def test_a_pasted_text_goes_into_the_field(app: Workbench) -> None:
 
 async def test_a_wrong_value_is_told_and_not_launched(app: Workbench, launched: list[spec.Experiment]) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("n", "down", "down", "0", "pagedown", "ctrl+l")
+        await pilot.press("n", "down", "down", *"-1", "pagedown", "ctrl+l")
         assert at(pilot) == "data.batch_size"
         assert "✗ batch size" in lines(view(pilot))
-        assert re.search(r"must be .*1.*got 0", lines(view(pilot)))
+        assert re.search(r"must be .*0.*got -1", lines(view(pilot)))
         assert "1 to put right first" in lines(view(pilot))
     assert not launched
 
@@ -381,7 +383,9 @@ def test_the_preview_keeps_to_its_room(samples: SamplesAnswer) -> None:
 def test_a_long_network_keeps_its_sums_in_sight() -> None:
     many = tuple(LayerAnswer(f"layer{i}", "Linear", (8,), (8,), 72, 64, None) for i in range(60))
     answer = SummaryAnswer(many, 4320, 3840, None, 100, 2)
-    shown = [strip.text for strip in draw_preview(Preview(Form().shape, 1, answer), 60, 24, DARK)]
+    shown = [
+        strip.text for strip in draw_preview(Preview(Form().shape, 1, answer, section="Architecture"), 60, 24, DARK)
+    ]
     assert "4,320" in shown[-1]
     assert any("more" in text for text in shown)
 
@@ -392,7 +396,7 @@ def test_choices_are_found_by_words_of_name_or_help() -> None:
     assert [c.name for c in matching(choices, "le")] == ["lenet5"]
     assert matching(choices, "l")[0].name == "linear"
     for at_ in range(3):
-        drawn = draw_choices(choices, at_, "", width=40, height=8, colors=DARK)
+        drawn = draw_choices(choices, at_, "", width=40, height=8, below=3, colors=DARK)
         assert len(drawn) <= 8
         assert any(strip.text.startswith(" ▸ ") for strip in drawn)
 
@@ -418,7 +422,7 @@ async def test_it_says_when_the_terminal_is_too_small(app: Workbench) -> None:
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
 def test_snapshot(app: Workbench, snap_compare: Any, size: tuple[int, int], until: Until) -> None:
     async def before(pilot: Pilot[None]) -> None:
-        await pilot.press("n", "down", "down", *"0", "down", "down")
+        await pilot.press("n", "down", "down", *"-1", "down", "down")
         await until(pilot, lambda: preview(pilot).samples is not None and not preview(pilot).waiting)
 
     assert snap_compare(app, terminal_size=size, run_before=before)
@@ -427,5 +431,6 @@ def test_snapshot(app: Workbench, snap_compare: Any, size: tuple[int, int], unti
 def test_layers_without_parameters_go_first_where_room_is_short() -> None:
     layers = tuple(LayerAnswer(f"layer{i}", "Linear", (8,), (8,), 72 if i % 2 else 0, 64, None) for i in range(10))
     answer = SummaryAnswer(layers, 360, 640, None, 100, 2)
-    shown = "\n".join(strip.text for strip in draw_preview(Preview(Form().shape, 1, answer), 34, 16, DARK))
+    known = Preview(Form().shape, 1, answer, section="Architecture")
+    shown = "\n".join(strip.text for strip in draw_preview(known, 34, 16, DARK))
     assert "and 5 without parameters" in shown and "layer9" in shown and "layer8" not in shown
