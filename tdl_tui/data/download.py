@@ -13,9 +13,10 @@ import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 
+from tdl_tui.torchvision_import import datasets
+
 from .dataset import DataError, Report
 from .files import Files
-from .torchvision_import import datasets
 
 TIMEOUT_SECONDS = 20.0
 PIECE_BYTES = 1 << 18

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from tdl_tui.registry import DATASETS, Options
+from tdl_tui.torchvision_import import datasets
 
 from .dataset import DataError, Dataset, Report, ignore
 from .download import checksum, download
 from .files import FILES, Files
-from .torchvision_import import datasets
 
 BYTES_ELEMENT = 0x08  # the idx format's code for unsigned bytes
 

