@@ -9,6 +9,7 @@ from tdl_tui.registry import DATASETS, DatasetEntry, DataShape, Option, Options,
 from tdl_tui.runs.home import find_home
 
 from .files import FILES
+from .own_catalog import OWN
 
 DIGITS = tuple("0123456789")
 CLOTHES = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -349,3 +350,6 @@ DATASETS.register(
         },
     )
 )
+
+for _entry in OWN:
+    DATASETS.register(_entry)
