@@ -222,15 +222,19 @@ def entry_document(entry: Entry) -> dict[str, Any]:
     if isinstance(entry, DatasetEntry):
         missing = entry.missing(entry.defaults())
         shape = None if entry.own and missing else entry.describe(entry.defaults())
-        document |= {
-            "task": shape and shape.task,
-            "kind": shape and shape.kind,
-            "input": shape and list(shape.input),
-            "outputs": shape and shape.outputs,
-            "examples": shape and shape.examples,
-            "missing": missing,
-        }
+        document |= {**shape_document(shape), "missing": missing}
     return {**document, "options": [option_document(option) for option in entry.options]}
+
+
+def shape_document(shape: DataShape | None) -> dict[str, Any]:
+    """What data are, every value null where that is not known."""
+    return {
+        "task": shape and shape.task,
+        "kind": shape and shape.kind,
+        "input": shape and list(shape.input),
+        "outputs": shape and shape.outputs,
+        "examples": shape and shape.examples,
+    }
 
 
 def entries_text(entries: Iterable[Entry], section: str) -> str:
@@ -256,6 +260,31 @@ def shape_text(shape: DataShape) -> str:
     outputs = "classes" if shape.task == "classification" else "targets" if shape.outputs > 1 else "target"
     size = "×".join(map(str, shape.input))
     return f"{shape.task}, {shape.kind} {size}, {shape.outputs} {outputs}, {count(shape.examples)} examples"
+
+
+RANGE_ROWS = 25
+RANGE_BAR = 40
+
+
+def lr_range_text(rates: Sequence[float], losses: Sequence[float], suggestion: float | None, now: float) -> str:
+    """A range test as a table of learning rates with the loss as a bar, and what to take.
+
+    A row is the mean of several steps where there are many. Bars end at one and a half times the first loss: beyond
+    that the training diverges.
+    """
+    each = -(-len(rates) // RANGE_ROWS)
+    full = 1.5 * losses[0] or 1.0
+    rows = []
+    for start in range(0, len(rates), each):
+        part = losses[start : start + each]
+        mean = sum(part) / len(part)
+        mark = "  ← steepest descent" if suggestion in rates[start : start + each] else ""
+        share = min(1.0, max(0.0, mean / full))
+        rows.append([f"{rates[start]:.1e}", f"{mean:>9.4g}", f"{'█' * round(share * RANGE_BAR)}{mark}"])
+    said = "the loss fell at no learning rate, nothing is suggested: try more --steps, or another batch size"
+    if suggestion is not None:
+        said = f"the loss falls fastest at {suggestion:.1e} (now {now:.1e}): --set optimizer.lr={suggestion:.1e}"
+    return f"{table(rows, ('LR', '     LOSS', ''))}\n\n{said}"
 
 
 def layers_text(document: Mapping[str, Any]) -> str:

@@ -36,6 +36,7 @@ from tdl_tui.runs.schema import UnreadableRun
 from tdl_tui.runs.table import RunTable
 from tdl_tui.spec import Experiment, SpecError, assign, assign_text, experiment, read, section_options
 from tdl_tui.worker import steer
+from tdl_tui.worker.answers import SamplesAnswer
 from tdl_tui.worker.checks import LaunchError, check_batch, check_device
 
 from . import reports
@@ -45,6 +46,9 @@ from .follow import Interrupts, Progressing, follow, waits
 REFUSALS = (typer.TyperException, SpecError, PluginError, UnknownName, HomeError, LaunchError, UnreadableRun)
 FAILURES = (steer.SteerError, CommandError)
 
+BUILDING = ("tdl summary", "tdl lr-find", "tdl data show")
+"""Verbs that import torch in this process."""
+
 app = typer.Typer(
     name="tdl",
     help="A training workbench that lives in a terminal. Without a verb: the workbench.",
@@ -53,11 +57,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=False,
 )
+data = typer.Typer(help="Look at data.", rich_markup_mode=None)
+app.add_typer(data, name="data")
 
 
 def carry_out(arguments: list[str]) -> int:
     """Carries out a command line and returns its exit status. Raises what REFUSALS and FAILURES name."""
     verbs = [command.name or str(getattr(command.callback, "__name__", "")) for command in app.registered_commands]
+    verbs += [group.name or "" for group in app.registered_groups]
     if arguments and not arguments[0].startswith("-") and arguments[0] not in verbs:
         near = nearest(arguments[0], verbs)
         hint = f'nearest: "{near}"' if near else f"there are: {', '.join(verbs)}"
@@ -99,7 +106,7 @@ def _use_plugins(context: typer.Context, plugins: list[str]) -> list[str]:
     """
     if context.resilient_parsing:
         return plugins
-    PLUGINS.here = context.info_name == "summary"  # it imports torch anyway
+    PLUGINS.here = context.command_path in BUILDING
     for plugin in installed():
         try:
             PLUGINS.use([plugin])
@@ -136,6 +143,10 @@ Model = Annotated[str | None, typer.Option("--model", help="see tdl models", aut
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="any value by its TOML path: optimizer.lr=3e-4")
 ]
+Device = Annotated[
+    str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1, … or mps", autocompletion=_devices)
+]
+Seed = Annotated[str | None, typer.Option("--seed", metavar="N", help="decides weights, order and dropout")]
 
 
 def _version(asked: bool) -> None:
@@ -183,10 +194,8 @@ def train(
     dataset: Dataset = None,
     model: Model = None,
     assignments: Assignments = None,
-    device: Annotated[
-        str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1, … or mps", autocompletion=_devices)
-    ] = None,
-    seed: Annotated[str | None, typer.Option("--seed", metavar="N", help="decides weights, order and dropout")] = None,
+    device: Device = None,
+    seed: Seed = None,
     name: Annotated[str | None, typer.Option("--name", help="what to call the run")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="launch it and return at once")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the whole experiment and do nothing")] = False,
@@ -197,6 +206,26 @@ def train(
 
     It runs in a worker of its own. Ctrl-C stops it with a checkpoint, a second one does not wait for that.
     """
+    made = _experiment(spec, dataset, model, assignments, device, seed, name)
+    sizes, steps = _epoch(made)
+    check_device(made.training.device)
+    check_batch(made)
+    if dry_run:
+        _print_experiment(made, sizes, steps, as_json)
+        return DONE
+    return _launch(made, detach, as_json)
+
+
+def _experiment(
+    spec: Path | None,
+    dataset: str | None,
+    model: str | None,
+    assignments: list[str] | None,
+    device: str | None,
+    seed: str | None,
+    name: str | None = None,
+) -> Experiment:
+    """What was asked for, the flags over the file and --set over both. Raises SpecError."""
     document = read(spec) if spec else {}
     _choose(document, "data", "dataset", dataset)
     _choose(document, "model", "architecture", model)
@@ -208,14 +237,7 @@ def train(
         assign(document, "name", name)
     for assignment in assignments or ():
         assign_text(document, assignment)
-    made = experiment(document)
-    sizes, steps = _epoch(made)
-    check_device(made.training.device)
-    check_batch(made)
-    if dry_run:
-        _print_experiment(made, sizes, steps, as_json)
-        return DONE
-    return _launch(made, detach, as_json)
+    return experiment(document)
 
 
 def _choose(document: dict[str, Any], section: str, key: str, name: str | None) -> None:
@@ -273,6 +295,64 @@ def _launch(made: Experiment, detach: bool, as_json: bool) -> int:
             reports.tell(f"{summary.id} stops by itself after the step in progress; tdl show {summary.id} tells")
         status = _ended(launched.folder, summary, as_json)
         return INTERRUPTED if interrupts.count else status
+
+
+@app.command("lr-find")
+def find_lr(
+    spec: Spec = None,
+    *,
+    dataset: Dataset = None,
+    model: Model = None,
+    assignments: Assignments = None,
+    device: Device = None,
+    seed: Seed = None,
+    steps: Annotated[int, typer.Option("--steps", metavar="N", min=2, help="updates to make, at most")] = 100,
+    plugins: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Find a learning rate: a few steps with rates from far too small to too large.
+
+    They are made with a copy that is thrown away; no run is made.
+    """
+    made = _experiment(spec, dataset, model, assignments, device, seed)
+    _epoch(made)
+    check_device(made.training.device)
+    check_batch(made)
+    found = _range_test(made, steps)
+    if as_json:
+        reports.print_json(found)
+    else:
+        reports.say(reports.lr_range_text(found["lr"], found["loss"], found["suggestion"], made.optimizer.lr))
+
+
+def _range_test(made: Experiment, steps: int) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    import torch
+
+    from tdl_tui.worker import compiler
+
+    if not made.training.compile:
+        compiler.put_off()
+    from tdl_tui.data.dataset import DataError
+    from tdl_tui.training import devices, lr_range, memory
+    from tdl_tui.training.assembly import assemble
+
+    if made.training.threads:
+        torch.set_num_threads(made.training.threads)
+    try:
+        lr_range.check(made)
+        chosen = devices.resolve(made.training.device)
+        memory.check(made, chosen)
+        network, prepared = assemble(made, find_home(), chosen, report=reports.tell)
+        try:
+            return asdict(lr_range.range_test(made, prepared, network, device=chosen, steps=steps))
+        finally:
+            prepared.batches.close()
+    except (lr_range.NoRangeTest, devices.DeviceError) as error:
+        raise WrongRequest(str(error)) from None
+    except (DataError, memory.NotEnoughMemory) as error:
+        raise FailedRequest(str(error)) from None
 
 
 @app.command()
@@ -499,6 +579,72 @@ def _catalog(registry: Registry[Any], section: str, names: list[str] | None, as_
         reports.print_json([reports.entry_document(entry) for entry in entries])
     else:
         reports.say(reports.entries_text(entries, section))
+
+
+@data.command("show")
+def show_data(
+    dataset: Annotated[str, typer.Argument(metavar="D", help="see tdl datasets", autocompletion=_entries(DATASETS))],
+    *,
+    assignments: Assignments = None,
+    count: Annotated[int, typer.Option("--count", metavar="N", min=1, max=1000, help="how many, at most")] = 16,
+    plugins: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Some examples of a data set, and how many there are a class."""
+    document: dict[str, Any] = {}
+    for assignment in assignments or ():
+        assign_text(document, assignment)
+    assign(document, "data.dataset", dataset)
+    made = _any_model(document)
+    _epoch(made)
+    found = _look(made, count)
+    if as_json:
+        reports.print_json({**reports.shape_document(made.shape), "dataset": dataset, **found.to_json()})
+    else:
+        reports.say(_drawn(made.shape, found))
+
+
+def _any_model(document: dict[str, Any]) -> Experiment:
+    """An experiment with the document's data and the first architecture that takes them. Raises SpecError."""
+    for entry in ARCHITECTURES:
+        assign(document, "model.architecture", entry.name)
+        try:
+            return experiment(document)
+        except SpecError as error:
+            refused = error
+            if any(problem.path != "model.architecture" for problem in error.problems):
+                break
+    raise refused
+
+
+def _look(made: Experiment, count: int) -> SamplesAnswer:
+    from tdl_tui.data.dataset import DataError
+    from tdl_tui.worker.questions import look
+
+    try:
+        return look(made, find_home(), count, reports.tell)
+    except DataError as error:
+        raise FailedRequest(str(error)) from None
+
+
+def _drawn(shape: DataShape, found: SamplesAnswer) -> str:
+    """Samples and class counts as the workbench draws them, for this terminal or none."""
+    from rich.console import Console
+
+    from tdl_tui.screens.preview_samples import draw_counts, draw_samples
+    from tdl_tui.widgets.palette import DARK
+
+    from .printing import printed
+
+    console = Console(file=sys.stdout)
+    colors = None if console.no_color else console.color_system
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
+    plane = shape.kind == "table" and shape.input == (2,)
+    parts = (
+        draw_samples(found, "", shape, width, 24 if plane else 10_000, DARK),
+        draw_counts(found, width, 12, DARK),
+    )
+    return "\n\n".join(filter(None, [reports.shape_text(shape), *(printed(part, colors) for part in parts)]))
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from tdl_tui.data.dataset import Report, ignore
 from tdl_tui.data.overview import class_counts
 from tdl_tui.data.prepare import load
 from tdl_tui.data.probes import choose_probes, probe
@@ -84,11 +85,16 @@ def _schedule(experiment: Experiment, total_steps: int) -> tuple[tuple[int, floa
 def samples(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
     """A SamplesAnswer with up to `count` held-out examples. Downloads nothing."""
     _check_here(experiment)
-    dataset = load(experiment, home)
+    return look(experiment, home, int(request.get("count", 16))).to_json()
+
+
+def look(experiment: Experiment, home: Path, count: int, report: Report = ignore) -> SamplesAnswer:
+    """Up to `count` held-out examples, and how many there are of each class. Raises DataError."""
+    dataset = load(experiment, home, report)
     splits = split(dataset, experiment.data.split, experiment.data.split_seed)
-    chosen = choose_probes(dataset, splits, int(request.get("count", 16)), experiment.data.split_seed)
+    chosen = choose_probes(dataset, splits, count, experiment.data.split_seed)
     examples = tuple(probe(dataset, index) for index in chosen.tolist())
-    return SamplesAnswer(examples, dataset.shape.classes, tuple(class_counts(dataset).values())).to_json()
+    return SamplesAnswer(examples, dataset.shape.classes, tuple(class_counts(dataset).values()))
 
 
 def lr_range(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
