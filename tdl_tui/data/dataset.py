@@ -28,7 +28,8 @@ class Dataset:
     regression. The first `shape.fixed_train` examples are the set's own training part, the last `fixed_test` its own
     test part. `context` is what belongs to the whole set and not to one example (of a graph "adjacency", float32
     (nodes, nodes) of edge weights, and "features", float32 (nodes, features)); a module that has a method
-    `see(context)` is given it once, before it is trained or asked.
+    `see(context)` is given it once, before it is trained or asked. `notes` are lines that tell people what of their
+    files was left out.
     """
 
     inputs: Tensor
@@ -36,6 +37,7 @@ class Dataset:
     shape: DataShape
     fixed_test: int = 0
     context: Mapping[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -4,9 +4,45 @@ from __future__ import annotations
 
 from tdl_tui.registry import DatasetEntry, Option
 
+from .own_files import wanted
+from .table_reading import describe_table
+from .table_rows import DELIMITERS
 from .text_reading import describe_text
 
+TASKS = ("auto", "classification", "regression")
+
 OWN: tuple[DatasetEntry, ...] = (
+    DatasetEntry(
+        name="csv",
+        help="a table of yours: numbers and categories in columns, one of them the target",
+        target="tdl_tui.data.table:csv",
+        options=(
+            Option("file", "", "the table, a row a line, as UTF-8 text", path=True),
+            Option("target", "", "the column to predict; empty: the last"),
+            Option("task", "auto", "auto: regression for numbers, unless whole and few", choices=TASKS),
+            Option("delimiter", "auto", "between cells", choices=("auto", *DELIMITERS)),
+            Option("header", "auto", "whether the first line names the columns", choices=("auto", "yes", "no")),
+            Option("decimal", "point", "in numbers", choices=("point", "comma")),
+            Option(
+                "missing",
+                "drop",
+                "drop the row; fill in the mean, or the most frequent category; or a category of its own",
+                choices=("drop", "fill", "own_category"),
+            ),
+            Option("categories", "", "columns of numbers that stand for categories, with commas between them"),
+            Option("leave_out", "", "columns not to look at, with commas between them"),
+            Option("most_categories", 50, "largest number of categories of a column", low=2, high=10_000),
+        ),
+        describe=describe_table,
+        missing=wanted("csv", "file", "a table"),
+        recipe={
+            "data.batch_size": 32,
+            "optimizer.lr": 5e-3,
+            "schedule.name": "cosine",
+            "training.epochs": 50,
+        },
+        own=True,
+    ),
     DatasetEntry(
         name="text",
         help="a text file of yours, or a small one that comes along: which character, or word, is next?",

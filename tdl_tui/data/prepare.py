@@ -17,6 +17,7 @@ from tdl_tui.spec import Experiment
 from . import conformity
 from .batches import Batches, MemoryBatches
 from .dataset import Dataset, Report, ignore
+from .missing import fill
 from .normalization import Normalization, fit, identity
 from .probes import choose_probes, probe
 from .splits import Splits, stored
@@ -38,7 +39,8 @@ class Prepared:
     """The data, ready. `probe_inputs` (P, *shape) and `probe_targets` are on the device, as a batch's are.
 
     `storage` is "memory" or "stream". `normalization` is on the device, and so is `context`, the dataset's own.
-    `class_counts` says how many targets of the training part are of each class; empty in regression.
+    `class_counts` says how many targets of the training part are of each class; empty in regression. `notes` are lines
+    for people about what was left out of their files.
     """
 
     shape: DataShape
@@ -51,6 +53,7 @@ class Prepared:
     storage: str
     context: Mapping[str, Tensor] = field(default_factory=dict)
     class_counts: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def load(experiment: Experiment, home: Path, report: Report = ignore) -> Dataset:
@@ -75,7 +78,7 @@ def prepare(
     channels_last: bool = False,
     splits_file: Path | None = None,
 ) -> Prepared:
-    """Loads, splits, normalises and puts in batches. Raises DataError.
+    """Loads, splits, fills in what is missing, normalises and puts in batches. Raises DataError.
 
     `report` takes a line now and then while something is downloaded. With `channels_last` batches of pictures have
     that memory format. `splits_file` (.npz) keeps the splits: they are read from it where it is, else written to it.
@@ -83,6 +86,7 @@ def prepare(
     data = experiment.data
     dataset = load(experiment, home, report)
     splits = stored(splits_file, dataset, data.split, data.split_seed)
+    dataset = fill(dataset, splits.train)
     normalization = fit(dataset, splits.train) if data.normalize else identity(dataset)
     common: Common = {
         "batch_size": data.batch_size or len(splits.train),
@@ -109,6 +113,7 @@ def prepare(
         storage=storage,
         context={name: tensor.to(device) for name, tensor in dataset.context.items()},
         class_counts=_class_counts(dataset, splits),
+        notes=dataset.notes,
     )
 
 
