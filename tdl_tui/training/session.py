@@ -98,6 +98,8 @@ def _train(
         )
         if not content:
             writer.probes(prepared.probes)
+            for note in prepared.notes:
+                writer.event("data", note, 0)
         trainer = Trainer(chosen, prepared, model, writer, control, device=device, threads=threads, folder=kept)
         if content:
             trainer.restore(content, _replay(history, content))
