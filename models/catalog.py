@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from math import comb, prod
+
 from tdl_tui.registry import ARCHITECTURES, ArchitectureEntry, DataShape, Option, Options
 
-ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "silu")
+ACTIVATIONS = ("identity", "relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh", "softplus")
+INITIALISATIONS = ("default", "xavier", "kaiming", "orthogonal", "small_normal")
+MOST_TERMS = 100_000  # of a polynomial
 
 
 def _classification_only(shape: DataShape, options: Options) -> str | None:
@@ -15,6 +20,25 @@ def _image_of_lenet(shape: DataShape, options: Options) -> str | None:
     _, height, width = shape.input
     if min(height, width) < 28:
         return f"needs images of at least 28×28, these are {height}×{width} (see the data's image_size)"
+    return None
+
+
+def _equal_widths_to_add(shape: DataShape, options: Options) -> str | None:
+    widths = options["widths"]
+    assert isinstance(widths, tuple)
+    if options["residual"] and not any(a == b for a, b in pairwise((prod(shape.input), *widths))):
+        return "adds nothing with residual: repeat a width, a layer adds what it takes where both are as wide"
+    return None
+
+
+def _not_too_many_terms(shape: DataShape, options: Options) -> str | None:
+    inputs, degree = prod(shape.input), options["degree"]
+    assert isinstance(degree, int)
+    terms = comb(inputs + degree, degree) - 1 if options["cross"] else inputs * degree
+    if terms > MOST_TERMS:
+        return (
+            f"would have {terms:,} terms of {inputs:,} inputs, at most {MOST_TERMS:,}: lower degree, or leave out cross"
+        )
     return None
 
 
@@ -37,6 +61,20 @@ ARCHITECTURES.register(
 )
 ARCHITECTURES.register(
     ArchitectureEntry(
+        name="polynomial",
+        help="One affine map of each input's powers, up to a degree",
+        target="tdl_tui.models.polynomial:Polynomial",
+        options=(
+            Option("degree", 3, "the highest power", low=1, high=20),
+            Option("cross", False, "products of different inputs too"),
+        ),
+        source="Gergonne 1815",
+        refuse=_not_too_many_terms,
+        tiny={"degree": 2},
+    )
+)
+ARCHITECTURES.register(
+    ArchitectureEntry(
         name="mlp",
         help="Fully connected layers with an activation between them",
         target="tdl_tui.models.mlp:MLP",
@@ -45,8 +83,11 @@ ARCHITECTURES.register(
             Option("activation", "relu", "the function between layers", choices=ACTIVATIONS),
             Option("norm", "none", "normalisation before each activation", choices=("none", "batch", "layer")),
             Option("dropout", 0.0, "share of hidden units dropped in training", low=0, high=0.95),
+            Option("residual", False, "a layer as wide as what it takes adds that to what it gives"),
+            Option("init", "default", "how weights are drawn; default is torch's own", choices=INITIALISATIONS),
         ),
         source="Rumelhart, Hinton & Williams 1986",
+        refuse=_equal_widths_to_add,
         tiny={"widths": (16,)},
     )
 )

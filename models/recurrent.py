@@ -70,16 +70,16 @@ class Recurrent(nn.Module):
         self._reads_all = readout == "all"
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden, state = self.recurrent(self._features(x))
+        hidden, state = self.recurrent(self.features(x))
         outputs: Tensor = self.head(self._read(hidden, state))
         return outputs.transpose(1, 2) if self._steps else outputs
 
     def advance(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Reads text (N, T) on from `state`: the logits of each next token, (N, outputs, T), and the state then."""
-        hidden, state = self.recurrent(self._features(tokens), state)
+        hidden, state = self.recurrent(self.features(tokens), state)
         return self.head(hidden).transpose(1, 2), state
 
-    def _features(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
         """(N, steps, features)."""
         if self._reads_text:
             vectors: Tensor = self.embedding(x)
