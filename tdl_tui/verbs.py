@@ -328,18 +328,17 @@ def find_lr(
 def _range_test(made: Experiment, steps: int) -> dict[str, Any]:
     from dataclasses import asdict
 
-    import torch
+    import torch  # noqa: F401  # before what stands in for its compiler
 
     from tdl_tui.worker import compiler
 
-    if not made.training.compile:
-        compiler.put_off()
+    compiler.put_off()
     from tdl_tui.data.dataset import DataError
     from tdl_tui.training import devices, lr_range, memory
     from tdl_tui.training.assembly import assemble
+    from tdl_tui.training.threads import Threads
 
-    if made.training.threads:
-        torch.set_num_threads(made.training.threads)
+    Threads(made.training.threads)
     try:
         lr_range.check(made)
         chosen = devices.resolve(made.training.device)

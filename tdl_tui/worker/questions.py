@@ -25,6 +25,7 @@ from tdl_tui.training.assembly import assemble
 from tdl_tui.training.lr_range import check as check_range_test
 from tdl_tui.training.lr_range import range_test
 from tdl_tui.training.summary import example_of, summarize
+from tdl_tui.training.threads import Threads
 
 from .answers import LayerAnswer, LrRangeAnswer, SamplesAnswer, SummaryAnswer
 
@@ -107,13 +108,16 @@ def lr_range(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> 
         if time.monotonic() > deadline:
             raise TimeoutError("the range test takes long with so much to compute a step: tdl lr-find has the time")
 
-    device = devices.resolve(experiment.training.device)
+    device, threads = devices.resolve(experiment.training.device), torch.get_num_threads()
+    memory.check(experiment, device)
     with torch.random.fork_rng():
         model, prepared = assemble(experiment, home, device)
     try:
+        Threads(experiment.training.threads)
         found = range_test(experiment, prepared, model, device=device, between=between)
     finally:
         prepared.batches.close()
+        torch.set_num_threads(threads)
     return LrRangeAnswer(found.lr, found.loss, found.suggestion).to_json()
 
 
