@@ -381,7 +381,8 @@ class Trainer:
             self._check_loss("validation", found["loss"])
             self._compare(found)
             self._observe(found)
-        self._write_text()
+            if self._writes():
+                self._write_text()
         self.blocks.moments = None, 0
         self.meters.leave_out(time.perf_counter() - started)
 
@@ -415,10 +416,15 @@ class Trainer:
             text = f"val/{name} stands still: {factor:.3g} of the learning rate from step {step + 1} on"
             self.recorder.event("schedule", text, step, {"factor": factor})
 
+    def _writes(self) -> bool:
+        """Whether the targets are the next tokens of a text."""
+        if self.shape.kind != "text" or not self.shape.steps:
+            return False
+        inputs, targets = next(iter(self.batches.part("validation", 1)))
+        return torch.equal(inputs[:, 1:], targets[:, :-1])
+
     def _write_text(self) -> None:
         """Of a model of text, what it would write by now."""
-        if self.shape.kind != "text" or not self.shape.steps:
-            return
         step = self.position.step
         text = text_samples.written(self.evaluated, self.shape, self.device, self.experiment.seed, step)
         if text is not None:

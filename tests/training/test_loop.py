@@ -23,13 +23,13 @@ from toy_training import (
 )
 
 from tdl_tui.models.build import build
-from tdl_tui.runs.records import State
+from tdl_tui.runs.records import LAYER_COLUMNS, State
 from tdl_tui.spec import experiment
 from tdl_tui.training import checkpoints
 from tdl_tui.training.loop import NotFinite, Replay
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "sgd with momentum": {"optimizer": {"name": "sgd", "lr": 0.05, "options": {"momentum": 0.9}}},
+    "sgd with momentum": {"optimizer": {"name": "momentum", "lr": 0.05, "options": {"momentum": 0.9}}},
     "adam, dropout, batch norm": {"model": {"options": {"dropout": 0.3, "norm": "batch"}}},
     "adamw, cosine, warm-up, clipping": {
         "optimizer": {"name": "adamw", "weight_decay": 0.1},
@@ -46,6 +46,34 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "data": {"dataset": "digits", "batch_size": 128, "split": [0.3, 0.1, 0.6]},
         "model": {"architecture": "lstm", "options": {"hidden_size": 8}},
     },
+    "a target at every step": {
+        "data": {"dataset": "copy_memory", "options": {"length": 5, "examples": 200}, "split": [0.6, 0.2, 0.2]},
+        "model": {"architecture": "gru", "options": {"hidden_size": 8}},
+    },
+    "in parts, penalty, clipping by value, averaged weights": {
+        "model": {"options": {"dropout": 0.3, "norm": "batch"}},
+        "objective": {"l1_penalty": 1e-3, "options": {"label_smoothing": 0.1, "class_weights": "balanced"}},
+        "training": {"accumulation": 3, "gradient_clip_value": 0.05, "ema_decay": 0.8},
+    },
+    "reduce on plateau": {
+        "schedule": {
+            "name": "reduce_on_plateau",
+            "warmup_steps": 2,
+            "options": {"factor": 0.5, "patience": 0, "threshold": 1e3},
+        },
+    },
+    "l-bfgs": {
+        "model": {"options": {"dropout": 0.3, "norm": "batch"}},
+        "objective": {"l1_penalty": 1e-3},
+        "data": {"batch_size": 64},
+        "optimizer": {"name": "lbfgs", "lr": 0.1, "options": {"iterations": 2}},
+        "training": {"gradient_clip_norm": 1.0},
+    },
+    "simulated annealing": {
+        "optimizer": {"name": "simulated_annealing", "options": {"evaluations": 3}},
+        "objective": {"l1_penalty": 1e-3},
+    },
+    "evolution strategy": {"optimizer": {"name": "evolution_strategy", "options": {"population": 6}}},
 }
 
 
@@ -336,7 +364,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_names_step_and_layers(step: 
     ("split", "part"), [([0.5, 0.25, 0.25], "validation"), ([0.75, 0.0, 0.25], "test")], ids=["validation", "test"]
 )
 def test_weights_that_the_last_step_broke_are_noticed(split: list[float], part: str, tmp_path: Path) -> None:
-    huge = {"name": "sgd", "lr": 1e38, "options": {"momentum": 0.0}}
+    huge = {"name": "sgd", "lr": 1e38}
     chosen = toy(data={"batch_size": 10_000, "split": split}, training={"epochs": 1}, optimizer=huge)
     recording = Recording()
     with pytest.raises(NotFinite, match=rf"^the {part} loss is not finite at step 1"):
@@ -398,3 +426,146 @@ def test_trying_threads_out_changes_nothing(tmp_path: Path) -> None:
     trainer.train()
     assert recording.series["train/loss"] == plain.series["train/loss"]
     assert same(weights(trainer), weights(without))
+
+
+def test_guessing_learns_without_a_gradient_being_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a gradient was computed")
+
+    for name in ("backward", "grad"):
+        monkeypatch.setattr(torch.autograd, name, refuse)
+    chosen = variant("simulated annealing", training={"epochs": 12, "threads": 0})
+    recording = Recording()
+    trainer = trainer_for(chosen, tmp_path, recording)
+    trainer.threads.use(2)
+    trainer.try_threads()
+    trainer.threads.use(1)
+    result = trainer.train()
+    assert result.best is not None and result.best.value < 0.5 * recording.values("val/loss")[0]
+    assert "grad/norm" not in recording.series
+    gradients = [row[LAYER_COLUMNS.index("gradient_norm")] for row in recording.layer_samples[-1].rows]
+    changes = [row[LAYER_COLUMNS.index("update_ratio")] for row in recording.layer_samples[0].rows]
+    assert all(map(math.isnan, gradients))
+    assert all(change >= 0 for change in changes)
+
+
+def test_l_bfgs_is_that_of_a_plain_loop(tmp_path: Path) -> None:
+    from torch.nn.functional import cross_entropy
+
+    chosen = toy(optimizer={"name": "lbfgs", "lr": 0.1, "options": {"line_search": "none", "iterations": 4}})
+    recording, _, _ = run_toy(chosen, tmp_path)
+    torch.manual_seed(chosen.seed)
+    model = build(chosen.model.architecture, chosen.shape, chosen.model.options)
+    optimizer = torch.optim.LBFGS(model.parameters(), 0.1, max_iter=4, history_size=10)
+    batches, losses = prepared_for(chosen, tmp_path).batches, []
+    for epoch in range(chosen.training.epochs):
+        for inputs, targets in batches.epoch(epoch):
+
+            def closure(inputs: Tensor = inputs, targets: Tensor = targets) -> Tensor:
+                optimizer.zero_grad()
+                loss = cross_entropy(model(inputs), targets)
+                loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+                return loss
+
+            losses.append(float(optimizer.step(closure).detach()))  # type: ignore[arg-type]  # as torch's own examples do
+    assert recording.values("train/loss") == losses
+
+
+def test_a_batch_in_parts_learns_as_the_whole(tmp_path: Path) -> None:
+    whole, _, _ = run_toy(toy(), tmp_path)
+    parts, _, result = run_toy(toy(training={"accumulation": 5}), tmp_path)
+    assert len(parts.values("train/loss")) == result.step == len(whole.values("train/loss"))
+    assert parts.values("train/loss") == pytest.approx(whole.values("train/loss"), rel=1e-4)
+    assert parts.values("train/accuracy") == pytest.approx(whole.values("train/accuracy"), abs=0.05)
+
+
+@pytest.mark.parametrize("batch_size", [1, 10_000])
+def test_batches_of_one_example_and_of_all(batch_size: int, tmp_path: Path) -> None:
+    chosen = toy(data={"batch_size": batch_size}, training={"epochs": 1})
+    recording, trainer, result = run_toy(chosen, tmp_path)
+    assert result.step == (trainer.batches.sizes["train"] if batch_size == 1 else 1)
+    assert len(recording.values("train/accuracy")) == result.step
+
+
+def test_a_penalty_shrinks_the_weights_and_is_no_part_of_the_loss(tmp_path: Path) -> None:
+    free, without, _ = run_toy(toy(), tmp_path)
+    held, penalised, _ = run_toy(toy(objective={"l1_penalty": 0.05}), tmp_path)
+    assert held.values("train/loss")[0] == free.values("train/loss")[0]
+    sizes = [sum(p.abs().sum().item() for p in t.model.parameters()) for t in (penalised, without)]
+    assert sizes[0] < sizes[1]
+
+
+def test_the_average_is_what_is_validated_tested_and_kept(tmp_path: Path) -> None:
+    chosen = toy(training={"ema_decay": 0.9, "early_stopping": {"restore_best": False}}, optimizer={"lr": 0.05})
+    plain, without, _ = run_toy(
+        toy(training={"early_stopping": {"restore_best": False}}, optimizer={"lr": 0.05}), tmp_path
+    )
+    recording = Recording()
+    trainer = trainer_for(chosen, tmp_path, recording, folder=tmp_path / "c")
+    assert trainer.average is not None
+    average = trainer.average
+    result = trainer.train()
+    assert recording.series["train/loss"] == plain.series["train/loss"]
+    assert recording.series["val/loss"] != plain.series["val/loss"]
+    assert same(weights(trainer), average.model.state_dict())
+    assert not same(weights(trainer), weights(without))
+    assert trainer._evaluate("test") == pytest.approx(result.test)
+    content = checkpoints.load(tmp_path / "c" / "last.pt")
+    assert same(content["model"], weights(without))
+    assert same(content["average"], weights(trainer))
+
+
+def test_a_plateau_lowers_the_rate_and_says_so(tmp_path: Path) -> None:
+    recording, trainer, result = run_toy(variant("reduce on plateau"), tmp_path)
+    epoch = trainer.batches.steps_per_epoch
+    rates = _rates(recording, result.step)
+    assert rates[epoch - 1] == 1e-3  # the first validation is the best so far
+    assert rates[2 * epoch - 1 : 2 * epoch + 1] == [1e-3, 5e-4]
+    assert (
+        recording.texts("schedule")[0]
+        == f"val/loss stands still: 0.5 of the learning rate from step {2 * epoch + 1} on"
+    )
+
+
+def test_a_plateau_goes_by_what_early_stopping_monitors(tmp_path: Path) -> None:
+    chosen = variant("reduce on plateau", training={"early_stopping": {"monitor": "val/accuracy"}})
+    trainer = trainer_for(chosen, tmp_path, Recording())
+    assert trainer.observer is not None
+    trainer._observe({"loss": 1.0, "accuracy": 0.5})
+    assert trainer.observer.state()["best"] == -0.5
+
+
+def test_each_step_with_a_target_counts(tmp_path: Path) -> None:
+    recording, trainer, result = run_toy(variant("a target at every step"), tmp_path)
+    inputs, targets = next(trainer.batches.part("test"))
+    trainer.model.eval()
+    outputs = trainer.model(inputs).detach()
+    assert outputs.shape == (len(targets), 10, 25)
+    assert result.test is not None
+    assert result.test["accuracy"] == pytest.approx(float((outputs.argmax(1) == targets).float().mean()))
+    assert result.test["loss"] == pytest.approx(float(nn.functional.cross_entropy(outputs, targets)), rel=1e-5)
+    assert 0 < recording.values("train/accuracy")[-1] < 1
+    with torch.no_grad():
+        last = trainer.model(trainer.telemetry._probe_inputs)[..., -1]
+    assert len(recording.probe_samples[-1].outputs[0]) == 10
+    if result.best is not None and result.best.step == recording.probe_samples[-1].step:
+        torch.testing.assert_close(torch.tensor(recording.probe_samples[-1].outputs), last)
+    assert not recording.texts("sample")  # it reads tokens, and writes no text
+
+
+def test_a_model_of_text_writes_at_each_validation(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("the cat sat on the mat\n" * 60, encoding="utf-8")
+    document = {
+        "data": {"dataset": "text", "options": {"file": str(tmp_path / "book.txt"), "length": 16}, "batch_size": 8},
+        "model": {"architecture": "gru", "options": {"hidden_size": 8}},
+        "training": {**TOY["training"], "epochs": 2},
+    }
+    recording, _, _ = run_toy(experiment(document), tmp_path)
+    samples = [event for event in recording.events if event.kind == "sample"]
+    assert [event.step for event in samples] == [step for step, _ in recording.series["val/loss"]]
+    for event in samples:
+        assert len(event.text) == 200 and event.text.isprintable()
+        assert set(event.data["text"]) <= set("the cat sat on the mat\n")
+    again, _, _ = run_toy(experiment(document), tmp_path)
+    assert again.texts("sample") == recording.texts("sample")
+    assert again.series["train/loss"] == recording.series["train/loss"]
