@@ -9,7 +9,7 @@ from textual.strip import Strip
 
 from tdl_tui.registry import DataShape
 from tdl_tui.runs.records import Probe
-from tdl_tui.widgets.bars import bar
+from tdl_tui.widgets.header import progress_bar
 from tdl_tui.widgets.lines import PLAIN, Piece, beside, blank, fit, ink, line
 from tdl_tui.widgets.numbers import grouped, real
 from tdl_tui.widgets.palette import Palette
@@ -188,7 +188,8 @@ def draw_counts(answer: SamplesAnswer | None, width: int, height: int, colors: P
     figures = max(len(grouped(number)) for number in answer.counts)
     label = min(LONGEST_NAME, max(map(cell_len, names)))
     least = label + figures + 2 + 4
-    columns = max(1, min((width + 2) // (least + 2), -(-len(pairs) // (height - 1))))
+    rows = min(height - 1, 5 if width >= 60 else 10)
+    columns = max(1, min((width + 2) // (least + 2), -(-len(pairs) // rows)))
     each = min((width + 2) // columns - 2, label + figures + 2 + 24)
     room = columns * (height - 1)
     right = ""
@@ -199,7 +200,8 @@ def draw_counts(answer: SamplesAnswer | None, width: int, height: int, colors: P
     cells: list[list[Piece]] = [
         [
             (fit(name, label) + " ", ink(colors.text)),
-            (bar(number / most if most else 0.0, each - label - figures - 2) + " ", ink(colors.accent)),
+            *progress_bar(number / most if most else 0.0, each - label - figures - 2, colors),
+            (" ", PLAIN),
             (fit(grouped(number), figures, "right"), ink(colors.muted)),
         ]
         for name, number in pairs

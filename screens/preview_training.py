@@ -48,21 +48,18 @@ def draw_schedule(
     below += told("ctrl+f tries learning rates and suggests one", colors.muted, width)
     if height < CHART + len(below):
         below = []
-    parts = [(brief(rates[0]), "at first")]
-    if max(rates) > max(rates[0], rates[-1]):
-        parts.append((brief(max(rates)), "at most"))
-    if rates[-1] != rates[0]:
-        parts.append((brief(rates[-1]), "at last"))
+    turns = [rates[0], *([max(rates)] if max(rates) > max(rates[0], rates[-1]) else []), rates[-1]]
+    if min(rates) == max(rates):
+        turns = [rates[0]]
     right: list[Piece] = []
-    for figure, when in parts:
-        right += [("   " if right else "", ink(colors.muted)), (f"{figure} ", ink(colors.text))]
-        right.append((when, ink(colors.muted)))
+    for rate in turns:
+        right += [(" → " if right else "", ink(colors.muted)), (brief(rate), ink(colors.text))]
     chart = draw_chart(
         "Learning rate",
         "",
         [Curve("", colors.train, steps, rates, math.nan)],
         x=Span(0.0, steps[-1]),
-        y=covering(0.0, max(rates)),
+        y=covering(0.0, 1.05 * max(rates)),
         view=View(),
         width=width,
         height=min(height - len(below), 14),

@@ -156,6 +156,6 @@ def x_ticks(span: Span, scale: Scale, most: int) -> list[tuple[float, str]]:
         step = next((float(s) for s in _SECONDS if span.high / s + 1 <= most), _step(span.high / most / 86400) * 86400)
         return [(n * step, elapsed(n * step)) for n in range(int(span.high / step + 1e-9) + 1)]
     step = max(1.0, _step(span.high / most))
-    while span.high / step + 1 > most + 1e-9 or step != int(step):
+    while int(span.high / step + 1e-9) >= most or step != int(step):
         step = _step(step * 1.01)
     return [(n * step, counted(n * step)) for n in range(int(span.high / step + 1e-9) + 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Sequence
 
 from rich.cells import cell_len
@@ -50,10 +51,10 @@ def draw_text(
     room = width - 1 - cell_len(following)
     if room < 2 or height < 1:
         return []
-    text = spelled(tokens[-width * height - height :], names)
-    lines = wrapped(text, room)
-    shown = lines[-height:]
-    cut = len(lines) > len(shown) or len(tokens) > width * height + height
+    text = spelled(tokens[-room * height :], names)
+    kept = bisect(range(len(text)), height, key=lambda count: len(wrapped(text[-count - 1 :], room)))
+    shown = wrapped(text[-kept:], room) if kept else [""]
+    cut = kept < len(text) or len(tokens) > room * height
     out: list[Strip] = []
     for row, part in enumerate(shown):
         pieces: list[Piece] = [(part, ink(palette.text))]

@@ -24,6 +24,7 @@ from tdl_tui.widgets.lines import beside, fit, line
 from tdl_tui.widgets.palette import DARK, LIGHT, PALETTES
 from tdl_tui.widgets.picture import draw_picture, draw_row, draw_trace, picture_size, resample
 from tdl_tui.widgets.sparkline import sparkline
+from tdl_tui.widgets.text import draw_node, draw_text, spelled, visible, wrapped
 
 widths = st.integers(1, 120)
 heights = st.integers(1, 40)
@@ -450,3 +451,109 @@ def test_updates_of_a_learning_rate_of_0_are_not_called_low() -> None:
         return draw_gradients(LayerTable(("head",), (sample,), 10.0, rested), 90, 4, DARK)[1].text
 
     assert "low" in drawn(False) and "low" not in drawn(True)
+
+
+LETTERS = tuple("\n !abcdefghijklmnopqrstuvwxyz")
+
+
+def test_blanks_among_classes_can_be_seen_and_names_stay_as_they_are() -> None:
+    assert [visible(name) for name in (" ", "\n", "\t", "", "breast cancer", "a")] == [
+        "␣",
+        "↵",
+        "⇥",
+        "∅",
+        "breast cancer",
+        "a",
+    ]
+    logits = tuple(float(-index) for index in range(len(LETTERS)))
+    drawn = "\n".join(strip.text for strip in draw_classes(ClassBars(logits, 1, LETTERS), False, 30, 5, DARK))
+    assert "▶ ↵" in drawn and "◆ ␣" in drawn
+
+
+def test_words_are_set_apart_and_characters_are_not() -> None:
+    assert spelled((1.0, 0.0), ("world", "hello", "<unknown>")) == "hello world"
+    assert spelled((3.0, 4.0, 0.0), LETTERS) == "ab\n"
+    assert spelled((99.0, -1.0), LETTERS) == "��"
+
+
+@given(st.text(alphabet="ab \n語", max_size=80), st.integers(2, 30))
+def test_a_wrapped_text_keeps_every_character(text: str, width: int) -> None:
+    lines = wrapped(text, width)
+    assert "".join(lines) == text.replace("\n", "↵")
+    assert all(cell_len(part) <= width for part in lines)
+
+
+@given(st.lists(st.integers(0, len(LETTERS) - 1), min_size=1, max_size=300), widths, st.integers(0, 12))
+def test_the_end_of_a_text_is_in_sight(tokens: list[int], width: int, height: int) -> None:
+    numbers = [float(token) for token in tokens]
+    strips = draw_text(numbers, LETTERS, width, height, DARK, following="x")
+    assert len(strips) <= height and all(strip.cell_length == width for strip in strips)
+    if height and width >= 6:
+        shown = "".join(strip.text.rstrip() for strip in strips)
+        assert shown.endswith("▏x")
+        last = LETTERS[tokens[-1]]
+        assert last in strips[-1].text or last == "\n"
+
+
+def test_a_text_that_is_cut_says_so() -> None:
+    tokens = [float(LETTERS.index(c)) for c in "the quick brown fox jumps"]
+    (only,) = draw_text(tokens, LETTERS, 12, 1, DARK)
+    assert only.text.startswith("…") and only.text.rstrip().endswith("mps▏")
+    whole = draw_text(tokens, LETTERS, 40, 4, DARK)
+    assert whole[0].text.rstrip() == "the quick brown fox jumps▏"
+
+
+def test_a_node_is_named_by_its_number() -> None:
+    assert draw_node(Probe(3, "graph", (1,), (17.0,), 1.0), 20, DARK)[0].text.rstrip() == "node 17"
+
+
+@given(st.floats(-1e299, 1e299), st.floats(-1e299, 1e299), st.integers(34, 120))
+def test_figures_beside_each_other_never_touch(target: float, predicted: float, width: int) -> None:
+    row = draw_predictions([Prediction(target, predicted)], 0, width, 2, DARK)[1].text
+    figures = row[4:].split()
+    assert numbers.real(target) in figures and numbers.real(predicted) in figures
+
+
+@given(st.floats(1e-9, 1e-2), st.floats(1.5, 1e6))
+def test_an_axis_of_values_has_the_ticks_of_its_own_scale(low: float, factor: float) -> None:
+    for log in (True, False):
+        span = covering(low, low * factor, log=log)
+        marks = x_ticks(span, "value", 6)
+        assert marks == ticks(span, 6)
+        assert all(-1e-6 <= span.place(value) <= 1 + 1e-6 for value, _ in marks)
+
+
+def test_on_a_logarithmic_axis_powers_of_ten_are_evenly_spaced() -> None:
+    span = Span(1e-4, 1.0, log=True)
+    line_ = Curve("", DARK.train, (1e-4, 1e-2, 1.0), (0.0, 0.5, 1.0), math.nan)
+    drawn = draw_chart(
+        "loss", "", [line_], x=span, y=Span(0, 1), view=View(scale="value"), width=48, height=12, palette=DARK, right=()
+    )
+    straight = rasters([[(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)]], 41, 10)[0]
+    shown = {
+        (y, x)
+        for y, strip in enumerate(drawn[1:-1])
+        for x, character in enumerate(strip.text[7:])
+        if 0x2800 <= ord(character) <= 0x28FF
+    }
+    assert shown == set(straight)
+    assert "1e-4" in drawn[-1].text and "0.01" in drawn[-1].text
+
+
+def test_a_loss_that_is_infinite_is_said_to_be_that() -> None:
+    gone = Bucket(2, 2, 2.0, math.nan, math.nan, math.nan, 0, 1)
+    curve = curve_of("train", DARK.train, [gone], View(), steps_per_epoch=1, start=0.0, latest=math.inf)
+    assert curve.latest == math.inf
+    here = Bucket(2, 2, 2.0, 1.0, 1.0, 1.0, 1, 0)
+    assert curve_of("train", "", [here], View(), steps_per_epoch=1, start=0.0, latest=math.inf).latest == 1.0
+
+
+def test_a_sample_has_one_line_or_is_shown_whole() -> None:
+    text = "the said\nthe mand " * 8
+    events = [Event(1, 1e9, 5, "state", "running"), Event(2, 1e9, 10, "sample", text)]
+    short = draw_events(events, 60, 8, DARK)
+    assert len(short) == 2 and "the said↵the mand" in short[1].text
+    whole = [strip.text for strip in draw_events(events, 60, 20, DARK, whole=True)]
+    assert sum("the said↵" in part for part in whole) == 8
+    assert whole[0].rstrip().endswith("running")
+    assert len(draw_events(events, 60, 4, DARK, whole=True)) == 4
