@@ -57,6 +57,17 @@ def test_every_example_counts_the_same() -> None:
     assert found["accuracy"] == pytest.approx(float((outputs.argmax(1) == targets).float().mean()))
 
 
+def test_every_step_with_a_target_counts_the_same() -> None:
+    torch.manual_seed(0)
+    model = nn.Conv1d(3, 4, 1)
+    inputs, targets = torch.randn(11, 3, 5), torch.randint(4, (11, 5))
+    parts = list(zip(inputs.split(4), targets.split(4), strict=True))
+    found = evaluate(model, cross_entropy, parts, "classification", device=CPU, autocast=nullcontext)
+    outputs = model(inputs).detach()
+    assert found["loss"] == pytest.approx(float(cross_entropy(outputs, targets)), rel=1e-6)
+    assert found["accuracy"] == pytest.approx(float((outputs.argmax(1) == targets).float().mean()))
+
+
 def test_regression() -> None:
     torch.manual_seed(0)
     model = nn.Linear(3, 1)

@@ -452,11 +452,11 @@ def test_guessing_learns_without_a_gradient_being_computed(tmp_path: Path, monke
 def test_l_bfgs_is_that_of_a_plain_loop(tmp_path: Path) -> None:
     from torch.nn.functional import cross_entropy
 
-    chosen = toy(optimizer={"name": "lbfgs", "lr": 0.1, "options": {"line_search": "none", "iterations": 4}})
+    chosen = toy(optimizer={"name": "lbfgs", "lr": 0.01, "options": {"line_search": "none", "iterations": 4}})
     recording, _, _ = run_toy(chosen, tmp_path)
     torch.manual_seed(chosen.seed)
     model = build(chosen.model.architecture, chosen.shape, chosen.model.options)
-    optimizer = torch.optim.LBFGS(model.parameters(), 0.1, max_iter=4, history_size=10)
+    optimizer = torch.optim.LBFGS(model.parameters(), 0.01, max_iter=4, history_size=10)
     batches, losses = prepared_for(chosen, tmp_path).batches, []
     for epoch in range(chosen.training.epochs):
         for inputs, targets in batches.epoch(epoch):

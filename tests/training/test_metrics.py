@@ -25,6 +25,14 @@ def test_accuracies_are_those_of_each_batch(sizes: list[int], classes: int, seed
     assert metrics.accuracies(outputs, targets).tolist() == pytest.approx(expected)
 
 
+def test_of_steps_with_a_target_each_the_right_ones_count() -> None:
+    outputs = [torch.randn(size, 3, 5) for size in (4, 4, 2)]
+    targets = [torch.randint(3, (size, 5)) for size in (4, 4, 2)]
+    expected = [float((o.argmax(1) == t).float().mean()) for o, t in zip(outputs, targets, strict=True)]
+    assert metrics.accuracies(outputs, targets).tolist() == pytest.approx(expected)
+    assert metrics.accuracies(outputs[:2], targets[:2]).tolist() == pytest.approx(expected[:2])
+
+
 @example(count=2, outputs=1, seed=58129, parts=1)  # two values that hardly differ
 @settings(max_examples=50, deadline=None)
 @given(st.integers(2, 40), st.integers(1, 3), st.integers(0, 2**31), st.integers(1, 5))

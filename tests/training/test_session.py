@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 from toy_training import Asked, new_run, toy
 
 from tdl_tui.data.dataset import DataError
+from tdl_tui.data.prepare import Prepared, prepare
+from tdl_tui.registry import DataShape
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State
 from tdl_tui.training import session
@@ -198,3 +202,41 @@ def test_a_run_can_be_stopped_while_its_data_is_downloaded(tmp_path: Path, monke
     assert answers == {"a": (True, session.UNHEARD), "b": (False, "stopped before training began")}
     monkeypatch.undo()
     assert run_training(folder, CommandQueue()) is State.FINISHED
+
+
+class Sees(nn.Module):
+    """Adds up what it is shown."""
+
+    def __init__(self, shape: DataShape) -> None:
+        super().__init__()
+        self.head = nn.Linear(shape.input[0], shape.outputs)
+        self.shown: list[float] = []
+
+    def see(self, context: Mapping[str, Tensor]) -> None:
+        self.shown.append(float(context["features"].sum()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert self.shown == [6.0]
+        outputs: Tensor = self.head(x)
+        return outputs
+
+
+def test_a_model_is_shown_what_belongs_to_the_whole_set_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_context(*arguments: Any, **options: Any) -> Prepared:
+        return replace(prepare(*arguments, **options), context={"features": torch.tensor([1.0, 2.0, 3.0])})
+
+    monkeypatch.setattr("tdl_tui.training.assembly.prepare", with_context)
+    monkeypatch.setattr("tdl_tui.training.assembly.build", lambda name, shape, options: nn.Sequential(Sees(shape)))
+    folder = new_run(tmp_path, toy())
+    assert run_training(folder, CommandQueue()) is State.FINISHED
+
+
+def test_a_model_too_large_for_its_optimizer_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    chosen = toy(optimizer={"name": "evolution_strategy"}, model={"options": {"widths": [100, 100]}})
+    folder = new_run(tmp_path, chosen)
+    assert run_training(folder, CommandQueue()) is State.FAILED
+    with RunReader(folder) as reader:
+        assert reader.summary().message.startswith(
+            "optimizer.name: evolution_strategy is for models of up to 5,000 parameters, this one has 10,"
+        )
+        assert not reader.series_names()
