@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +14,24 @@ import pytest
 from textual.pilot import Pilot
 
 from tdl_tui import spec
+from tdl_tui.registry import LOSSES, OPTIMIZERS, SCHEDULES, DataShape, LossEntry
 from tdl_tui.runs.records import Probe
 from tdl_tui.screens.app import Workbench
-from tdl_tui.screens.choose import Choice, Choices, ChooseScreen, draw_choices, matching
+from tdl_tui.screens.choose import Choice, Choices, ChooseScreen, draw_choices, matching, told_lines
 from tdl_tui.screens.confirm import AskScreen, ConfirmScreen
 from tdl_tui.screens.explanation import Explanation, command_lines
 from tdl_tui.screens.form import Form
 from tdl_tui.screens.form_view import FormView
 from tdl_tui.screens.frame import TooSmall
+from tdl_tui.screens.lr_range import LrRangeScreen, RangeChart, draw_lr_range
 from tdl_tui.screens.new import NewScreen
 from tdl_tui.screens.preview import Preview, draw_preview
 from tdl_tui.screens.preview_pane import PreviewPane
+from tdl_tui.screens.preview_training import obstacle
 from tdl_tui.screens.runs import RunsScreen
 from tdl_tui.widgets.palette import DARK, LIGHT
 from tdl_tui.worker import launch
-from tdl_tui.worker.answers import LayerAnswer, SamplesAnswer, SummaryAnswer
+from tdl_tui.worker.answers import LayerAnswer, LrRangeAnswer, SamplesAnswer, SummaryAnswer
 from tdl_tui.worker.spare import SpareError
 
 Bench = Callable[..., Workbench]
@@ -43,6 +48,7 @@ SUMMARY = SummaryAnswer(
     receptive_field=None,
     training_examples=1437,
     steps_per_epoch=23,
+    schedule=tuple((step, 1e-3) for step in range(1, 461, 8)),
 )
 
 
@@ -64,10 +70,19 @@ POINTS = SamplesAnswer(
 NUMBERS = SamplesAnswer((Probe(0, "table", (3,), (0.1, 0.2, 0.3), 151.0),), ())
 
 
+RANGE = LrRangeAnswer(
+    tuple(1e-5 * 10 ** (n / 10) for n in range(50)),
+    tuple(2.3 - n / 30 if n < 40 else n - 38.0 for n in range(50)),
+    0.0316,
+)
+LETTERS = tuple("\n !abcdefghijklmnopqrstuvwxy")
+
+
 class FakeSpare:
     """Answers at once, and remembers what it was asked."""
 
     ready = True
+    summary = SUMMARY
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
@@ -76,9 +91,11 @@ class FakeSpare:
         self.asked.append(dict(request))
         if request["ask"] == "samples":
             return SAMPLES.to_json()
+        if request["ask"] == "lr_range":
+            return RANGE.to_json()
         if request["experiment"]["model"]["architecture"] == "lstm":
             raise SpareError("lstm is not to be had today")
-        return SUMMARY.to_json()
+        return self.summary.to_json()
 
     def close(self) -> None:
         pass
@@ -169,9 +186,9 @@ async def test_letters_choose_among_what_can_be_taken(app: Workbench) -> None:
         assert text(pilot, "model.architecture") == "lstm"
         await pilot.press("l")
         assert text(pilot, "model.architecture") == "linear"
-        await pilot.press("pagedown", "pagedown", "s", "down", "down", "down", *"0.9")
-        assert text(pilot, "optimizer.name") == "sgd"
-        assert text(pilot, "optimizer.options.momentum") == "0.9"
+        await pilot.press("pagedown", "pagedown", *"mo", "down", "down", "down", *"0.5")
+        assert text(pilot, "optimizer.name") == "momentum"
+        assert text(pilot, "optimizer.options.momentum") == "0.5"
 
 
 async def test_moving_between_fields_and_sections(app: Workbench) -> None:
@@ -434,3 +451,216 @@ def test_layers_without_parameters_go_first_where_room_is_short() -> None:
     known = Preview(Form().shape, 1, answer, section="Architecture")
     shown = "\n".join(strip.text for strip in draw_preview(known, 34, 16, DARK))
     assert "and 5 without parameters" in shown and "layer9" in shown and "layer8" not in shown
+
+
+def drawn(known: Preview, width: int = 60, height: int = 30) -> str:
+    return "\n".join(strip.text for strip in draw_preview(known, width, height, DARK))
+
+
+TEXT_SHAPE = DataShape("classification", "text", (12,), 28, LETTERS, examples=500, steps=12)
+TEXTS = SamplesAnswer(
+    tuple(
+        Probe(i, "text", (12,), tuple(float((i + t) % 28) for t in range(12)), float((i + 12) % 28)) for i in range(6)
+    ),
+    LETTERS,
+    tuple(1000 - 30 * i for i in range(28)),
+)
+GRAPH_SHAPE = DataShape("classification", "graph", (1,), 2, ("Mr. Hi", "Officer"), examples=34, graph=(34, 34))
+NODES = SamplesAnswer(
+    tuple(Probe(i, "graph", (1,), (float(i),), float(i % 2)) for i in range(20)), ("Mr. Hi", "Officer"), (17, 17)
+)
+RECIPES = SummaryAnswer(
+    SUMMARY.layers, 9610, 9472, None, 1437, 23, 3 * 2**20, 2**30, tuple((step, 1e-3) for step in range(1, 461, 8))
+)
+
+
+@pytest.mark.parametrize(
+    "section", ["Data", "Architecture", "Objective", "Optimizer", "Schedule", "Training", "", "Run"]
+)
+@pytest.mark.parametrize(
+    ("shape", "samples"),
+    [(Form().shape, SAMPLES), (TEXT_SHAPE, TEXTS), (GRAPH_SHAPE, NODES)],
+    ids=["image", "text", "graph"],
+)
+def test_every_section_keeps_to_its_room(section: str, shape: DataShape, samples: SamplesAnswer) -> None:
+    loss = LOSSES["cross_entropy"]
+    for width, height in ((34, 15), (60, 30), (120, 50)):
+        for summary in (RECIPES, None):
+            known = Preview(shape, 20, summary, samples, section=section, loss=loss, loss_options=loss.defaults())
+            strips = draw_preview(known, width, height, LIGHT)
+            assert len(strips) <= height
+            assert {strip.cell_length for strip in strips} == {width}
+
+
+def test_texts_are_shown_with_the_token_that_follows() -> None:
+    shown = drawn(Preview(TEXT_SHAPE, 20, RECIPES, TEXTS, section="Data"), 40, 40)
+    assert "texts of 12 tokens" in shown and "28 tokens at every step" in shown
+    assert "¶ ↵" in shown and "!abcdefghij▏k" in shown
+    assert "↵ ━" in shown and "␣ ━" in shown  # among the examples a class
+
+
+def test_nodes_are_shown_with_their_class() -> None:
+    shown = drawn(Preview(GRAPH_SHAPE, 20, RECIPES, NODES, section="Data"))
+    assert "34 nodes with 34 features each" in shown
+    assert re.search(r"node +17 +Officer", shown)
+
+
+def test_rows_are_a_table_with_the_target() -> None:
+    rows = tuple(Probe(i, "table", (4,), (5.1, 3.5, 1.4, float(i)), float(i % 3)) for i in range(9))
+    iris = Form({"data": {"dataset": "iris"}}).shape
+    answer = SamplesAnswer(rows, ("setosa", "versicolor", "virginica"))
+    shown = drawn(Preview(iris, 20, SUMMARY, answer, section="Data"))
+    assert re.search(r"sepal length .* target", shown) and shown.count("versicolor") == 3
+    assert "+" in drawn(
+        Preview(iris, 20, SUMMARY, answer, section="Data"), 34, 20
+    )  # columns that do not fit are counted
+
+
+def test_the_most_frequent_classes_are_counted_where_not_all_fit() -> None:
+    many = SamplesAnswer(SAMPLES.samples, tuple(f"class {i}" for i in range(100)), tuple(range(100)))
+    shown = drawn(Preview(Form().shape, 20, SUMMARY, many, section="Data"), 60, 30)
+    assert "of 100, the most frequent" in shown and "class 99" in shown
+    assert not re.search(r"class 0 +[━╸]", shown)
+
+
+@pytest.mark.parametrize("entry", LOSSES, ids=lambda entry: entry.name)
+def test_every_objective_is_drawn_with_its_formula(entry: LossEntry) -> None:
+    known = Preview(Form().shape, 20, SUMMARY, section="Objective", loss=entry, loss_options=entry.defaults())
+    shown = drawn(known, 60, 30)
+    assert entry.formula.split()[0] in shown and f"over the {entry.axis}"[:40] in shown
+    assert sum(0x2800 < ord(character) <= 0x28FF for character in shown) > 20
+
+
+def test_the_learning_rate_is_drawn_as_it_will_be() -> None:
+    steps = tuple((step, 1e-3 * min(step / 100, (460 - step) / 360)) for step in range(1, 461))
+    risen = replace(RECIPES, schedule=steps)
+    shown = drawn(Preview(Form().shape, 20, risen, section="Schedule", schedule=SCHEDULES["cosine"]))
+    assert "1e-5 → 0.001 → 0" in shown and "ctrl+f" in shown
+    assert "─ 0.001\n" in drawn(Preview(Form().shape, 20, RECIPES, section="Optimizer"))
+    lowers = replace(SCHEDULES["cosine"], observes=True)
+    assert "goes by the monitored value" in drawn(Preview(Form().shape, 20, risen, section="Schedule", schedule=lowers))
+
+
+def test_what_does_not_fit_into_memory_is_said() -> None:
+    assert "3.00 MiB of 1.00 GiB free" in drawn(Preview(Form().shape, 20, RECIPES, section="Training"))
+    huge = replace(RECIPES, memory=2**34)
+    assert "does not fit" in drawn(Preview(Form().shape, 20, huge, section="Training"))
+    assert obstacle(huge, None) == "needs 16.0 GiB, 1.00 GiB free"
+    assert obstacle(RECIPES, None) == ""
+    few = replace(OPTIMIZERS["adam"], most_parameters=100)
+    assert "100 parameters, not 9,610" in obstacle(RECIPES, few)
+
+
+async def test_what_does_not_fit_is_not_launched(
+    app: Workbench, launched: list[spec.Experiment], until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeSpare, "summary", replace(RECIPES, memory=2**34))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("n")
+        await until(pilot, lambda: "needs 16.0 GiB" in lines(view(pilot)))
+        await pilot.press("ctrl+l")
+        await until(pilot, lambda: any("needs 16.0 GiB" in n.message for n in app._notifications))
+        assert isinstance(app.screen, NewScreen)
+    assert not launched
+
+
+async def test_the_preview_follows_the_section(app: Workbench, until: Until) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("n")
+        await until(pilot, lambda: preview(pilot).summary is not None and not preview(pilot).waiting)
+        pane = app.screen.query_one(PreviewPane)
+        seen = []
+        for _ in range(6):
+            seen.append(lines(pane))
+            await pilot.press("pagedown")
+        data, network, objective, optimizer, schedule, training = seen
+        assert "▀" in data and "hidden1" in network.split("▀")[0]
+        assert LOSSES["cross_entropy"].formula.split()[0] in objective and "over the" in objective
+        assert "Learning rate" in optimizer and "Learning rate" in schedule
+        assert "multiply-adds an epoch" in training
+
+
+async def test_a_long_network_is_looked_through(app: Workbench, until: Until, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = tuple(LayerAnswer(f"layer{i}", "Linear", (8,), (8,), 72, 64, None) for i in range(60))
+    monkeypatch.setattr(FakeSpare, "summary", replace(SUMMARY, layers=many))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("n", "pagedown")
+        await until(pilot, lambda: preview(pilot).summary is not None and not preview(pilot).waiting)
+        pane = app.screen.query_one(PreviewPane)
+        assert "layer0 " in lines(pane) and "layer59" not in lines(pane)
+        await pilot.press("shift+down")
+        assert "layer5 " in lines(pane) and "layer0 " not in lines(pane) and "↑ 5" in lines(pane)
+        await pilot.press(*["shift+down"] * 30)
+        assert "layer59" in lines(pane) and "more" not in lines(pane)
+        await pilot.press("shift+up")
+        assert "layer59" not in lines(pane)
+        assert at(pilot) == "model.architecture"
+
+
+async def test_a_learning_rate_is_found_and_taken_over(app: Workbench, until: Until) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("n", "ctrl+f")
+        assert isinstance(app.screen, NewScreen)  # only where the learning rate is
+        await pilot.press("pagedown", "pagedown", "pagedown", "ctrl+f")
+        assert isinstance(app.screen, LrRangeScreen)
+        await until(pilot, lambda: "suggested 0.032" in lines(app.screen.query_one(RangeChart)))
+        await pilot.press("enter")
+        assert isinstance(app.screen, NewScreen)
+        assert at(pilot) == "optimizer.lr" and text(pilot, "optimizer.lr") == "0.032"
+
+
+async def test_a_range_test_is_left_without_a_change(app: Workbench, until: Until) -> None:
+    asking = threading.Event()
+
+    def wait(request: Mapping[str, Any]) -> dict[str, Any]:
+        asking.wait(20)
+        return RANGE.to_json()
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(LrRangeScreen({}, wait, 1e-3))
+        await pilot.pause()
+        assert "trying learning rates" in lines(app.screen.query_one(RangeChart))
+        await pilot.press("enter", "escape")
+        assert not isinstance(app.screen, LrRangeScreen)
+        asking.set()
+        await pilot.pause()
+
+
+async def test_a_range_test_that_cannot_be_says_why(app: Workbench, until: Until) -> None:
+    def refuse(request: Mapping[str, Any]) -> dict[str, Any]:
+        raise SpareError("optimizer.name: lbfgs computes the loss several times a step")
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(LrRangeScreen({}, refuse, 1e-3))
+        await pilot.pause()
+        await until(pilot, lambda: "lbfgs computes" in lines(app.screen.query_one(RangeChart)))
+        await pilot.press("enter")
+        assert isinstance(app.screen, LrRangeScreen)
+
+
+def test_a_range_test_is_drawn_on_a_logarithmic_axis() -> None:
+    for width, height in ((40, 8), (100, 24)):
+        for answer in (RANGE, replace(RANGE, suggestion=None), replace(RANGE, loss=(float("inf"),) * 50)):
+            strips = draw_lr_range(answer, "", 1e-3, width, height, DARK)
+            assert len(strips) <= height and {strip.cell_length for strip in strips} == {width}
+    shown = "\n".join(strip.text for strip in draw_lr_range(RANGE, "", 1e-3, 100, 24, DARK))
+    assert "1e-5" in shown and "0.1" in shown and "now 0.001" in shown and "enter takes 0.032" in shown
+    none = "\n".join(s.text for s in draw_lr_range(replace(RANGE, suggestion=None), "", 1e-3, 100, 24, DARK))
+    assert "nothing is suggested" in none
+
+
+def test_the_help_of_every_choice_is_shown_whole() -> None:
+    helps = "word " * 40 + "last"
+    choices = [Choice("one", "short"), Choice("two", helps), Choice("three", "", "cannot " * 30 + "end")]
+    below = told_lines(choices)
+    for index, last in ((1, "last"), (2, "end")):
+        strips = draw_choices(choices, index, "", width=67, height=3 + 2 + below, below=below, colors=DARK)
+        assert any(strip.text.rstrip().endswith(last) for strip in strips)
+
+
+async def test_what_can_be_taken_stands_first_in_the_list(app: Workbench) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("n", "pagedown", "enter")
+        assert isinstance(app.screen, ChooseScreen)
+        refused = [bool(choice.refused) for choice in app.screen.query_one(Choices)._all]
+        assert any(refused) and refused == sorted(refused)
