@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tdl_tui.registry import DatasetEntry, Option
 
+from .npz_reading import describe_npz
 from .own_files import wanted
 from .table_reading import describe_table
 from .table_rows import DELIMITERS
@@ -41,6 +42,18 @@ OWN: tuple[DatasetEntry, ...] = (
             "schedule.name": "cosine",
             "training.epochs": 50,
         },
+        own=True,
+    ),
+    DatasetEntry(
+        name="npz",
+        help="arrays of yours: a table, sequences, or pictures as bytes, and their targets",
+        target="tdl_tui.data.npz:npz",
+        options=(
+            Option("file", "", "x and y, as numpy.savez writes them; x_test and y_test, where there, too", path=True),
+            Option("task", "auto", "auto: classification for whole numbers and text", choices=TASKS),
+        ),
+        describe=describe_npz,
+        missing=wanted("npz", "file", "arrays"),
         own=True,
     ),
     DatasetEntry(
