@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from tdl_tui.data.sizes import part_sizes
 from tdl_tui.data.storage import SHARE, free_bytes
 from tdl_tui.models.build import build
+from tdl_tui.models.freeze import freeze
+from tdl_tui.plugins.faults import fault
 from tdl_tui.registry import OPTIMIZERS, DataShape
 from tdl_tui.spec import Experiment
 
@@ -20,9 +22,6 @@ from .tracing import Trace, tensors
 
 EVALUATED = 1024
 """Examples that are evaluated at once, as `Batches.part` gives them."""
-BACKWARD = {"cpu": 2.0}
-"""How many times what the forward pass keeps is there on the way back, by kind of device (others: once). On a CPU the
-gradients of the activations, and copies in the layouts that kernels want, come to about as much again (measured)."""
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
@@ -32,10 +31,11 @@ class NotEnoughMemory(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes. `weights` counts the copies that a training keeps of them: the best so far, their
-    average, what telemetry compares with.
+    """Bytes. `weights` counts the copies that a training keeps of them: the best so far, their average, and those that
+    telemetry compares with.
 
-    `activations` are what the backward pass needs of one batch, or what evaluating takes where that is more.
+    `activations` are what the way through the network and back takes for one batch, or what evaluating takes where
+    that is more, gradients being none then.
     """
 
     weights: int
@@ -53,8 +53,10 @@ class Memory:
 def estimate(experiment: Experiment, module: nn.Module, device: torch.device) -> Memory:
     """What training `module`, which is on the meta device, will take on `device`. Allocates nothing.
 
-    What the backward pass needs is what autograd holds on to in a forward pass over shapes alone. Workspaces that
-    libraries take beside (convolutions above all), and what an allocator keeps, are not in it.
+    The way there and back takes what autograd holds on to in a forward pass, which is made with shapes alone, and the
+    gradient of the largest output. Of networks without recurrent layers that is what torch's profiler counts on a CPU,
+    to a tenth; recurrent kernels there hold on to up to three times as much. Workspaces within libraries, and what an
+    allocator keeps back, are not in it.
     """
     shape, data = experiment.shape, experiment.data
     sizes = part_sizes(shape.examples, data.split, shape.fixed_test, shape.fixed_train)
@@ -65,13 +67,13 @@ def estimate(experiment: Experiment, module: nn.Module, device: torch.device) ->
     copies = 1 + (sizes.validation > 0) + (experiment.training.ema_decay > 0)
     width = 0.5 if experiment.training.precision == "bf16" else 1.0
     batch = -(-min(data.batch_size or sizes.train, sizes.train) // experiment.training.accumulation)
-    kept, _ = _pass(module, shape, batch, learning=entry.gradients)
-    _, largest = _pass(module, shape, min(EVALUATED, max(sizes)), learning=False)
+    there, largest = _pass(module, shape, batch, learning=entry.gradients)
+    _, evaluated = _pass(module, shape, max(1, min(EVALUATED, max(sizes.validation, sizes.test))), learning=False)
     return Memory(
         weights=copies * held + (gradients if experiment.telemetry.budget else 0),
         gradients=gradients,
         optimizer=_state_bytes(experiment, learned) if entry.gradients else 0,
-        activations=round(width * max(BACKWARD.get(device.type, 1.0) * kept, largest)),
+        activations=max(round(width * (there + largest)), round(width * 2 * evaluated) - gradients),
         data=_data_bytes(experiment, device),
     )
 
@@ -80,7 +82,14 @@ def check(experiment: Experiment, device: torch.device) -> None:
     """Raises NotEnoughMemory where by its estimate the training takes more than is free on `device`."""
     with torch.device("meta"):
         module = build(experiment.model.architecture, experiment.shape, experiment.model.options)
-    needed, free = estimate(experiment, module, device), free_bytes(device)
+    freeze(module, experiment.model.freeze)
+    try:
+        needed = estimate(experiment, module, device)
+    except Exception as error:
+        if fault(error):
+            return  # a plugin's network may need values, where there are shapes alone
+        raise
+    free = free_bytes(device)
     if needed.total > free:
         raise NotEnoughMemory(refusal(needed, free, device))
 
@@ -110,8 +119,7 @@ def in_words(count: float) -> str:
 
 
 def _pass(module: nn.Module, shape: DataShape, batch: int, *, learning: bool) -> tuple[int, int]:
-    """Of a forward pass with a batch of shapes alone: the bytes that a backward pass would need, and the most that one
-    layer takes in and gives out together."""
+    """Of a forward pass with a batch of shapes alone: the bytes that autograd holds on to, and the largest output's."""
     own = {p.untyped_storage()._cdata for p in (*module.parameters(), *module.buffers())}
     kept: dict[int, torch.UntypedStorage] = {}
     largest = 0
@@ -125,7 +133,7 @@ def _pass(module: nn.Module, shape: DataShape, batch: int, *, learning: bool) ->
     def measure(layer: nn.Module, inputs: object, outputs: object) -> None:
         nonlocal largest
         if next(layer.children(), None) is None:
-            largest = max(largest, sum(t.nbytes for t in (*tensors(inputs), *tensors(outputs))))
+            largest = max(largest, *(t.nbytes for t in tensors(outputs)), 0)
 
     handles = [layer.register_forward_hook(measure) for layer in module.modules()]
     module.train(learning)

@@ -170,7 +170,7 @@ def _stacked(parts: Sequence[Tensor], axis: int = 0) -> Tensor | None:
 SHORTCUTS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((aten.relu, aten.tanh, aten.sigmoid, aten.silu, aten.gelu, aten.elu, aten.leaky_relu), _alike),
     **dict.fromkeys((aten.hardtanh, aten.softplus, aten.neg, aten.exp, aten._softmax, aten._log_softmax), _alike),
-    **dict.fromkeys((aten.relu_, aten.tanh_, aten.sigmoid_, aten.silu_, aten.add_, aten.mul_), _in_place),
+    **dict.fromkeys((aten.relu_, aten.tanh_, aten.sigmoid_, aten.silu_, aten.add_, aten.mul_, aten.div_), _in_place),
     **dict.fromkeys((aten.add, aten.sub, aten.mul, aten.div), _broadcast),
     **dict.fromkeys((aten.native_batch_norm, aten.native_layer_norm, aten.native_group_norm), _normalized),
     aten.convolution: _convolved,
