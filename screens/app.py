@@ -189,9 +189,23 @@ class Workbench(App[None]):
 
         from . import new  # noqa: F401  # imported now, so that the form opens at once
 
+        self.read_plugins()
         tidy(self.home)
         gc.freeze()  # what is there by now stays: collections leave it out, and need not come after each few objects
         gc.set_threshold(20_000, 20, 20)
+
+    def read_plugins(self) -> None:
+        """Reads the plugins that were not read yet or have changed, and tells the form. For threads."""
+        from tdl_tui.plugins.known import read_wanted
+
+        from .new import NewScreen
+
+        news, wrong = read_wanted()
+        for line in wrong:
+            self.call_from_thread(self.notify, line, severity="error", markup=False)
+        for screen in self.screen_stack if news else ():
+            if isinstance(screen, NewScreen):
+                self.call_from_thread(screen.names_changed)
 
     def wait_for_spare(self) -> Spare | None:
         """The spare worker, once it was started; None where there is none. For threads: it blocks until then."""

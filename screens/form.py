@@ -229,6 +229,10 @@ class Form:
         self._said.pop(field.key, None)
         self._update()
 
+    def names_changed(self) -> None:
+        """There are other names to choose from: a plugin was read."""
+        self._update()
+
     def cycle(self, field: Field, by: int) -> None:
         """Takes the next (1) or the one before (-1) of the choices that can be taken, around the end."""
         text, refused = self.text(field), self.refused(field)
@@ -241,7 +245,7 @@ class Form:
     def document(self) -> dict[str, Any]:
         """The experiment as a document, every value said; what is wrong is left out."""
         document: dict[str, Any] = {}
-        if plugins := list(dict.fromkeys(entry.plugin for entry in self._entries.values() if entry.plugin)):
+        if plugins := self._plugins():
             document["plugins"] = plugins
         for path, value in self._values.items():
             spec.assign(document, path, list(value) if isinstance(value, tuple) else value)
@@ -271,6 +275,8 @@ class Form:
                     words += ["--device", str(value)]
                 case path:
                     words += ["--set", f"{path}={_set_text(value)}"]
+        for plugin in self._plugins():
+            words += ["--plugin", plugin]
         return words
 
     def command_line(self) -> str:
@@ -278,6 +284,9 @@ class Form:
         return shlex.join(self.command())
 
     # -- inside
+
+    def _plugins(self) -> list[str]:
+        return list(dict.fromkeys(entry.plugin for entry in self._entries.values() if entry.plugin))
 
     def _fill(self, document: Mapping[str, Any]) -> None:
         """Takes a document's values as if they had been typed; names first, since the other fields follow them."""

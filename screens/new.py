@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
+from tdl_tui.plugins.faults import PluginError
 from tdl_tui.registry import ARCHITECTURES, DATASETS, DataShape, LossEntry, OptimizerEntry, ScheduleEntry
 from tdl_tui.spec import Experiment, SpecError
 from tdl_tui.widgets.lines import Piece, ink
@@ -88,6 +89,15 @@ class NewScreen(LiveScreen[None]):
             self.notify(f"not taken over, no such field: {unknown}", severity="warning", markup=False)
         if problem := self._view.form.plugins_problem:
             self.notify(problem, severity="error", markup=False)
+        self.names_changed()  # since the form was made
+        self.run_worker(workbench(self).read_plugins, thread=True, group="plugins")
+
+    def names_changed(self) -> None:
+        """There are other names to choose from: a plugin was read."""
+        if not hasattr(self, "_pane"):
+            return  # not there yet; it looks when it is
+        self._view.form.names_changed()
+        self._view.paint()
         self._changed()
 
     # -- keys
@@ -361,13 +371,13 @@ class NewScreen(LiveScreen[None]):
                 preview = replace(preview, summary=None, summary_problem=str(error))
         if new_data:
             data = {"data": document["data"], "model": {"architecture": _any_architecture(preview.shape)}}
-            missing = DATASETS[document["data"]["dataset"]].missing(document["data"].get("options", {}))
+            data["plugins"] = document.get("plugins", [])
             try:
-                if missing:
+                if missing := DATASETS[document["data"]["dataset"]].missing(document["data"].get("options", {})):
                     raise SpareError(missing)
                 asked = {"ask": "samples", "experiment": data, "count": SAMPLES}
                 preview = replace(preview, samples=SamplesAnswer.from_json(spare.ask(asked)), samples_problem="")
-            except SpareError as error:
+            except (SpareError, PluginError) as error:
                 preview = replace(preview, samples=None, samples_problem=str(error))
         return preview
 

@@ -52,12 +52,11 @@ class Plugins:
         except PluginError:
             return False
 
-    def close(self) -> None:
-        """Forgets all plugins and ends the process that executed them."""
+    def clear(self) -> None:
+        """Takes away what all plugins have registered."""
         with self._lock:
             for plugin in list(self._stamps):
-                self._forget(plugin)
-            self.host.close()
+                self.forget(plugin)
 
     def _stamp(self, plugin: str) -> object:
         """What changes when a plugin does."""
@@ -66,11 +65,13 @@ class Plugins:
         try:
             status = Path(plugin).stat()
         except OSError as error:
-            self._forget(plugin)
+            self.forget(plugin)
             raise PluginError(f"plugin {plugin}: cannot be read: {error.strerror}") from None
         return status.st_mtime_ns, status.st_size
 
-    def _forget(self, plugin: str) -> None:
+    def forget(self, plugin: str) -> None:
+        """Takes away what a plugin has registered."""
+        self.host.forget(plugin)
         self._stamps.pop(plugin, None)
         for registry, _ in OPEN:
             for entry in registry:
@@ -78,7 +79,7 @@ class Plugins:
                     registry.remove(entry.name)
 
     def _read(self, plugin: str, here: bool) -> None:
-        self._forget(plugin)
+        self.forget(plugin)
         try:
             if here:
                 execute(plugin)
@@ -86,7 +87,7 @@ class Plugins:
                 for document in self.host.use(plugin):
                     self._stand_in(plugin, document)
         except PluginError:
-            self._forget(plugin)
+            self.forget(plugin)
             raise
 
     def _stand_in(self, plugin: str, document: dict[str, Any]) -> None:
@@ -118,6 +119,21 @@ def installed() -> tuple[str, ...]:
 def asked_for() -> tuple[str, ...]:
     """The plugins that the environment lists."""
     return tuple(name for part in os.environ.get(VARIABLE, "").split(os.pathsep) if (name := part.strip()))
+
+
+def read_wanted() -> tuple[bool, list[str]]:
+    """Reads the plugins that packages offer and that the environment lists, where they are not known as they are now.
+
+    Whether there was anything to read, and a line for each that is wrong.
+    """
+    wanted = [plugin for plugin in (*installed(), *asked_for()) if not PLUGINS.known([plugin])]
+    wrong = []
+    for plugin in wanted:
+        try:
+            PLUGINS.use([plugin])
+        except PluginError as error:
+            wrong.append(str(error))
+    return bool(wanted), wrong
 
 
 def ask_for(plugins: Iterable[str]) -> None:

@@ -33,6 +33,9 @@ def main() -> None:
 def answer(question: Mapping[str, Any]) -> str:
     """{"answer": …}, {"undescribable": [option, one line]} or {"error": one line, "details": traceback}, as JSON."""
     try:
+        if "forget" in question:
+            PLUGINS.forget(question["forget"])
+            return json.dumps({"answer": None})
         return json.dumps({"answer": use(question["use"]) if "use" in question else ask(question)})
     except Undescribable as error:
         return json.dumps({"undescribable": [error.option, str(error)]})

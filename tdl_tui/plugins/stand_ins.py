@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -43,21 +44,27 @@ class Host:
         """The answer to a question about a plugin. Blocks. Raises PluginError, and Undescribable as `describe` does."""
         with self._lock:
             if self._process is None:
-                self._process = _start()
                 for name in self._used:
-                    self._exchange(name, {"use": name})
+                    with suppress(PluginError):  # it has changed since; whoever asks about it is told
+                        self._exchange(name, {"use": name})
             return self._exchange(plugin, question)
 
-    def close(self) -> None:
-        """Ends the process."""
+    def forget(self, plugin: str) -> None:
+        """Takes away what a plugin has registered in the process."""
         with self._lock:
-            process, self._process = self._process, None
-            if process is not None:
-                process.kill()
-                process.communicate()
+            self._used = [name for name in self._used if name != plugin]
+            if self._process is not None:
+                with suppress(PluginError):  # a process that ended has forgotten all
+                    self._exchange(plugin, {"forget": plugin})
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
 
     def _exchange(self, plugin: str, question: Mapping[str, Any]) -> Any:
-        assert self._process is not None
+        self._process = self._process or _start()
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -66,13 +73,13 @@ class Host:
             stdin.write(json.dumps(question).encode() + b"\n")
             stdin.flush()
             if not select.select([stdout], [], [], SECONDS)[0]:
-                self.close()
+                self._end()
                 raise PluginError(f"plugin {plugin}: no answer within {SECONDS:g} s")
             line = stdout.readline()
         except OSError:  # it ended before it read the question
             pass
         if not line:
-            self.close()
+            self._end()
             raise PluginError(f"plugin {plugin}: the process that executes it ended without an answer")
         answer = json.loads(line)
         if "undescribable" in answer:
