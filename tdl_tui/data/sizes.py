@@ -41,7 +41,10 @@ def _part(examples: int, share: float) -> int:
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """Batches in a pass over the training part. The last one is smaller, but never of one example alone where the
-    one before can take it along: normalisation over a batch needs two."""
-    steps = -(-examples // batch_size)
+    """Batches in a pass over the training part; with a `batch_size` of 0 the whole part is one.
+
+    The last one is smaller, but never of one example alone where the one before can take it along: normalisation over
+    a batch needs two.
+    """
+    steps = -(-examples // (batch_size or examples))
     return steps - 1 if steps > 1 and batch_size > 1 and examples % batch_size == 1 else steps

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import exp, inf, log, log1p
+from typing import Any
 
 from tdl_tui.registry import (
     LOSSES,
@@ -13,6 +15,7 @@ from tdl_tui.registry import (
     OptimizerEntry,
     Option,
     ScheduleEntry,
+    Value,
 )
 
 
@@ -120,35 +123,193 @@ LOSSES.register(
 
 _BETAS = Option("betas", (0.9, 0.999), "decay of the first and second moments", low=0, high=0.999999, fixed=True)
 _EPS = Option("eps", 1e-8, "added to the denominator", low=0, above=True)
-OPTIMIZERS.register(
-    OptimizerEntry(
-        name="sgd",
-        help="Stochastic gradient descent, with momentum and Nesterov's variant",
-        target="tdl_tui.training.optimizers:sgd",
-        options=(
-            Option("momentum", 0.0, "share of the last update that is kept", low=0, high=0.9999),
-            Option("nesterov", False, "look ahead along the momentum; needs momentum above 0"),
-        ),
-        source="Robbins & Monro 1951; Sutskever et al. 2013",
-    )
+_MOMENTUM = Option("momentum", 0.9, "share of the last update that is kept", low=0, high=0.9999, above=True)
+_AMSGRAD = Option("amsgrad", False, "divide by the largest second moment so far")
+_WHOLE: Mapping[str, Value] = {"data.batch_size": 0}  # the whole training part
+
+
+def _optimizer(name: str, help: str, target: str, source: str, *options: Option, **more: Any) -> None:
+    target = f"tdl_tui.training.{target}"
+    OPTIMIZERS.register(OptimizerEntry(name, help, target, options, source, **more))
+
+
+_optimizer(
+    "gradient_descent",
+    "Against the gradient of the whole training part: one step an epoch, data.batch_size is 0",
+    "optimizers:sgd",
+    "Cauchy 1847",
+    full_batch=True,
+    recipe={**_WHOLE, "optimizer.lr": 0.1, "training.epochs": 500},
 )
-OPTIMIZERS.register(
-    OptimizerEntry(
-        name="adam",
-        help="Adaptive moments; weight decay is added to the gradient",
-        target="tdl_tui.training.optimizers:adam",
-        options=(_BETAS, _EPS),
-        source="Kingma & Ba 2015",
-    )
+_optimizer(
+    "sgd",
+    "Against the gradient of a batch; with momentum: momentum or nesterov",
+    "optimizers:sgd",
+    "Robbins & Monro 1951",
+    recipe={"optimizer.lr": 0.1},
 )
-OPTIMIZERS.register(
-    OptimizerEntry(
-        name="adamw",
-        help="Adam with weight decay apart from the gradient",
-        target="tdl_tui.training.optimizers:adamw",
-        options=(_BETAS, _EPS),
-        source="Loshchilov & Hutter 2019",
-    )
+_optimizer(
+    "momentum",
+    "SGD whose steps keep a share of the one before",
+    "optimizers:momentum",
+    "Polyak 1964",
+    _MOMENTUM,
+    recipe={"optimizer.lr": 1e-2},
+)
+_optimizer(
+    "nesterov",
+    "SGD with momentum that looks ahead along it",
+    "optimizers:nesterov",
+    "Nesterov 1983; Sutskever et al. 2013",
+    _MOMENTUM,
+    recipe={"optimizer.lr": 1e-2},
+)
+_optimizer(
+    "adagrad",
+    "Each weight's step shrinks by the root of all its squared gradients",
+    "optimizers:adagrad",
+    "Duchi et al. 2011",
+    Option("eps", 1e-10, _EPS.help, low=0, above=True),
+    recipe={"optimizer.lr": 1e-2},
+)
+_optimizer(
+    "adadelta",
+    "Steps as large as recent steps were, by recent gradients; lr 1 is the paper's",
+    "optimizers:adadelta",
+    "Zeiler 2012, arXiv 1212.5701",
+    Option("rho", 0.9, "decay of both running means", low=0, high=0.999999),
+    Option("eps", 1e-6, "added under both roots", low=0, above=True),
+    recipe={"optimizer.lr": 1.0},
+)
+_optimizer(
+    "rmsprop",
+    "Each weight's step is divided by the root of a running mean of its squared gradients",
+    "optimizers:rmsprop",
+    "Tieleman & Hinton 2012",
+    Option("alpha", 0.99, "decay of the running mean", low=0, high=0.999999),
+    Option("momentum", 0.0, _MOMENTUM.help, low=0, high=0.9999),
+    Option("centered", False, "subtract the squared mean gradient: divide by a deviation"),
+    _EPS,
+)
+_optimizer(
+    "adam",
+    "Adaptive moments; weight decay is added to the gradient",
+    "optimizers:adam",
+    "Kingma & Ba 2015",
+    _BETAS,
+    _EPS,
+    _AMSGRAD,
+)
+_optimizer(
+    "adamw",
+    "Adam with weight decay apart from the gradient",
+    "optimizers:adamw",
+    "Loshchilov & Hutter 2019",
+    _BETAS,
+    _EPS,
+    _AMSGRAD,
+)
+_optimizer(
+    "adamax",
+    "Adam with the largest recent gradient in the place of the second moment",
+    "optimizers:adamax",
+    "Kingma & Ba 2015",
+    _BETAS,
+    _EPS,
+)
+_optimizer(
+    "nadam",
+    "Adam that looks ahead as Nesterov does",
+    "optimizers:nadam",
+    "Dozat 2016",
+    _BETAS,
+    _EPS,
+    Option("momentum_decay", 0.004, "how soon the momentum reaches its full value", low=0, high=1),
+)
+_optimizer(
+    "radam",
+    "Adam that waits with adapting until it has seen enough gradients",
+    "optimizers:radam",
+    "Liu et al. 2020, arXiv 1908.03265",
+    _BETAS,
+    _EPS,
+)
+_optimizer(
+    "adafactor",
+    "Second moments of rows and columns alone: little memory; the step is a share lr of the weights' size",
+    "optimizers:adafactor",
+    "Shazeer & Stern 2018, arXiv 1804.04235",
+    Option("beta2_decay", -0.8, "the second moments' decay at step t is 1 − t to this power", low=-1, high=0),
+    Option("clip", 1.0, "largest root mean square of an update", low=1, high=1000),
+    recipe={"optimizer.lr": 1e-2},
+)
+_optimizer(
+    "muon",
+    "Orthogonal updates for weights that are matrices, AdamW for all others; weight decay as in AdamW",
+    "optimizers:Muon",
+    "Jordan et al. 2024; Liu et al. 2025, arXiv 2502.16982",
+    Option("momentum", 0.95, "decay of the matrices' gradients, with Nesterov's look ahead", low=0, high=0.9999),
+    Option("betas", (0.9, 0.95), "AdamW's, for the other weights", low=0, high=0.999999, fixed=True),
+    _EPS,
+)
+_optimizer(
+    "lbfgs",
+    "Quasi-Newton steps with a line search, several on one batch; made for the whole training part",
+    "optimizers:LBFGS",
+    "Liu & Nocedal 1989",
+    Option("iterations", 20, "quasi-Newton steps a step of training", low=1, high=1000),
+    Option("history", 10, "changes of weights and gradients that are remembered", low=1, high=1000),
+    Option("line_search", "strong_wolfe", "how far along a direction; none: lr", choices=("strong_wolfe", "none")),
+    closure=True,
+    recipe={**_WHOLE, "optimizer.lr": 1.0},
+)
+
+_GRADIENT_FREE: Mapping[str, Any] = {
+    "closure": True,
+    "gradients": False,
+    "most_parameters": 5000,
+    "recipe": {
+        **_WHOLE,
+        "optimizer.lr": 0.1,
+        "training.epochs": 300,
+        "training.gradient_clip_norm": 0.0,  # which the data's own recipe may ask for
+    },
+}
+_SHARE = Option("share", 0.2, "of the weights that a candidate changes", low=0, high=1, above=True)
+_EVALUATIONS = Option("evaluations", 50, "candidates a step", low=1, high=100_000)
+_optimizer(
+    "random_search",
+    "No gradient: a random change is kept if the loss is lower; lr is its deviation; best on the whole training part",
+    "gradient_free:RandomSearch",
+    "Rastrigin 1963; Matyas 1965",
+    _EVALUATIONS,
+    _SHARE,
+    **_GRADIENT_FREE,
+)
+_optimizer(
+    "simulated_annealing",
+    "No gradient: random changes, uphill too while it is hot; lr is their deviation; best on the whole training part",
+    "gradient_free:SimulatedAnnealing",
+    "Metropolis et al. 1953; Kirkpatrick et al. 1983",
+    _EVALUATIONS,
+    Option("temperature", 0.01, "rise of the loss taken with a chance of 1/e, at the start", low=0, high=1000),
+    Option("cooling", 0.98, "the temperature is multiplied by it at each step", low=0, high=1, above=True),
+    _SHARE,
+    **_GRADIENT_FREE,
+)
+_optimizer(
+    "evolution_strategy",
+    "No gradient: CMA-ES, a normal distribution that learns; lr is its first deviation; on any batch size",
+    "gradient_free:EvolutionStrategy",
+    "Hansen 2016, arXiv 1604.00772; Ros & Hansen 2008",
+    Option("population", 20, "candidates a step", low=4, high=100_000),
+    Option(
+        "covariance",
+        "auto",
+        "of all pairs of weights, or each weight's own; auto: full up to 200 weights",
+        choices=("auto", "full", "diagonal"),
+    ),
+    **_GRADIENT_FREE,
 )
 
 _TIME = "in steps; up to 1, as a share of all steps"
