@@ -6,6 +6,7 @@ from tdl_tui.registry import DatasetEntry, Option
 
 from .npz_reading import describe_npz
 from .own_files import wanted
+from .series_reading import describe_series
 from .table_reading import describe_table
 from .table_rows import DELIMITERS
 from .text_reading import describe_text
@@ -74,6 +75,26 @@ OWN: tuple[DatasetEntry, ...] = (
             "model.architecture": "lstm",
             "optimizer.lr": 5e-3,
             "training.gradient_clip_norm": 1.0,
+        },
+        own=True,
+    ),
+    DatasetEntry(
+        name="ucr",
+        help="time series of yours, or of the UCR and UEA archives: .ts, or a class and its series a line",
+        target="tdl_tui.data.series:ucr",
+        options=(
+            Option("file", "", "the series to learn from", path=True),
+            Option("test", "", "those for the test; empty: taken from the file, as data.split says", path=True),
+            Option("fill", False, "interpolate missing values, continue shorter series; false: refuse them"),
+        ),
+        source="Dau et al. 2018, arXiv 1810.07758; Löning et al. 2019, arXiv 1909.07872",
+        describe=describe_series,
+        missing=wanted("ucr", "file", "time series"),
+        recipe={
+            "data.batch_size": 16,
+            "model.architecture": "cnn1d",
+            "schedule.name": "cosine",
+            "training.epochs": 100,
         },
         own=True,
     ),
