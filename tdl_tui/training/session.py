@@ -12,13 +12,14 @@ from typing import Any
 import torch
 
 from tdl_tui.data.dataset import DataError
+from tdl_tui.plugins.faults import fault
 from tdl_tui.registry import OPTIMIZERS
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.spec import experiment
 
-from . import checkpoints, devices
+from . import checkpoints, devices, memory
 from .assembly import assemble
 from .closures import check_size
 from .control import Control
@@ -75,6 +76,7 @@ def _train(
     writer.drop_after(content["position"]["step"] if content else 0)
 
     device = devices.resolve(chosen.training.device)
+    memory.check(chosen, device)
     threads = Threads(chosen.training.threads)
     if content:
         threads.use(content["threads"])
@@ -149,6 +151,8 @@ def explain(error: Exception) -> str:
     name, line = type(error).__name__, str(error).strip().partition("\n")[0]
     if is_out_of_memory(error):
         return f"{OUT_OF_MEMORY} ({line})" if line else OUT_OF_MEMORY
+    if plugins := fault(error):
+        return plugins
     if isinstance(error, DataError) or type(error).__module__.startswith("tdl_tui."):
         return line or name
     return f"{name}: {line}" if line else name
