@@ -136,7 +136,7 @@ class Source:
     def _events(self, known: tuple[Event, ...]) -> tuple[Event, ...]:
         out = list(known)
         while fresh := self._reader.events(after_id=out[-1].id if out else 0, limit=EVENTS):
-            out.extend(replace(event, text="\n".join(map(printable, event.text.split("\n")))) for event in fresh)
+            out.extend(replace(event, text=printable(event.text)) for event in fresh)
         return tuple(out[-EVENTS:])
 
 

@@ -25,6 +25,7 @@ SIGNS = {
     "early_stopping": "■",
     "best": "★",
     "telemetry": "·",
+    "schedule": "η",
     "sample": "¶",
 }
 
@@ -34,7 +35,8 @@ def draw_events(
 ) -> list[Strip]:
     """The last events in at most `height` lines: local time, step, sign, text. With `dates` the day is said too.
 
-    Each has one line; with `whole` as many as its text takes.
+    Each has one line; with `whole` as many as its text takes. A sample's own text, with its ends of lines, is in its
+    data.
     """
     if not events:
         return [line([("nothing has happened yet", ink(palette.muted))], width)][:height]
@@ -47,10 +49,11 @@ def draw_events(
         hue = ink(colors.get(event.kind, palette.text))
         step = fit(grouped(event.step) if event.step else "", widest, "right")
         before = f"{when}  {step}  "
+        said = str(event.data.get("text", event.text)) if event.kind == "sample" else event.text
         room = width - len(before) - 2
-        text = [event.text.replace("\n", LINE_END if event.kind == "sample" else " ")]
+        text = [said.replace("\n", LINE_END if event.kind == "sample" else " ")]
         if whole and room >= 20:
-            text = wrapped(event.text, room) if event.kind == "sample" else textwrap.wrap(event.text, room) or [""]
+            text = wrapped(said, room) if event.kind == "sample" else textwrap.wrap(said, room) or [""]
         lines = [line([(before, muted), (f"{SIGNS.get(event.kind, '·')} ", hue), (text[0], hue)], width)]
         lines += [line([(" " * (width - room), muted), (part, hue)], width) for part in text[1:]]
         out = [*lines, *out]

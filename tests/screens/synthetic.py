@@ -21,6 +21,8 @@ from tdl_tui.runs.records import (
 from tdl_tui.screens.run_snapshot import Snapshot
 
 START = 1_700_000_000.0
+TEXT = "It was a bright cold day, and the clocks were striking thirteen.\nHe said noth"
+LETTERS = tuple("\n !,.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 TOTAL, EACH = 4600, 230
 SHAPES = {
     "image": DataShape("classification", "image", (1, 8, 8), 10, tuple("0123456789"), examples=1797),
@@ -34,6 +36,8 @@ SHAPES = {
         ("sepal length", "sepal width", "petal length", "petal width"),
         150,
     ),
+    "text": DataShape("classification", "text", (len(TEXT),), len(LETTERS), LETTERS, examples=800, steps=len(TEXT)),
+    "graph": DataShape("classification", "graph", (1,), 2, ("Mr. Hi", "Officer"), examples=34, graph=(34, 34)),
     "regression": DataShape(
         "regression", "table", (10,), 1, (), ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"), 442
     ),
@@ -67,6 +71,10 @@ def _probe(kind: str, index: int, shape: DataShape) -> Probe:
         values = tuple(ring)
     elif kind == "sequence":
         values = tuple(math.sin(t / 5 + index) + 0.2 * _wiggle(t) for t in range(count))
+    elif kind == "text":
+        return Probe(index * 7, kind, shape.input, tuple(float(LETTERS.index(c)) for c in TEXT), LETTERS.index("i"))
+    elif kind == "graph":
+        return Probe(index, kind, shape.input, (float(index + 1),), float(index % 2))
     else:
         values = tuple(3 + 2 * _wiggle(index * 10 + i) for i in range(count))
     target = float(index % shape.outputs) if shape.task == "classification" else 90.0 + 14 * index
@@ -74,7 +82,7 @@ def _probe(kind: str, index: int, shape: DataShape) -> Probe:
 
 
 def snapshot(kind: str = "image", step: int = 2000, state: State = State.RUNNING, message: str = "") -> Snapshot:
-    """A run of a kind ("image", "sequence", "table", "regression") that has come to `step` of 4,600."""
+    """A run of a kind (a name in SHAPES) that has come to `step` of 4,600."""
     shape = SHAPES[kind]
     metric = "r2" if shape.task == "regression" else "accuracy"
     loss = lambda s: 2.3 * math.exp(-s / 700) + 0.08 + 0.05 * _wiggle(s) * math.exp(-s / 2000)  # noqa: E731
@@ -117,6 +125,9 @@ def snapshot(kind: str = "image", step: int = 2000, state: State = State.RUNNING
         Event(3, START + 9, 900, "learning_rate", "learning rate 0.001 → 0.0005"),
         Event(4, START + 19, 1840, "best", "val/loss 0.381 is the best so far"),
     )
+    if kind == "text":
+        written = f"the sand of the\nshore {'and the sea ' * 20}END"
+        happened = (*happened, Event(5, START + 20, 1900, "sample", written.replace("\n", "⏎"), {"text": written}))
     done = state is State.FINISHED
     summary = Summary(
         id="k3x9a2bc",

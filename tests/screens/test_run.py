@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import threading
 import time
 from array import array
@@ -22,9 +24,10 @@ from tdl_tui.runs.writer import RunWriter
 from tdl_tui.screens.app import Workbench
 from tdl_tui.screens.confirm import AskScreen, ConfirmScreen
 from tdl_tui.screens.run import RunScreen, heights, learning_rate
-from tdl_tui.screens.run_panels import NoticePanel, Panel
+from tdl_tui.screens.run_panels import NoticePanel, Panel, chart_curves
 from tdl_tui.screens.run_snapshot import Snapshot, Source, pending, shape_of
 from tdl_tui.spec import experiment
+from tdl_tui.widgets.chart import View
 from tdl_tui.worker import steer
 
 Bench = Callable[..., Workbench]
@@ -137,7 +140,7 @@ def test_a_run_as_a_picture(snap_compare: Any, bench: Bench, until: Until, size:
 
 
 @pytest.mark.parametrize("size", [(72, 20), (80, 24), (100, 30), (120, 40), (160, 45), (200, 60)])
-@pytest.mark.parametrize("kind", ["image", "sequence", "table", "regression"])
+@pytest.mark.parametrize("kind", ["image", "sequence", "table", "regression", "text", "graph"])
 async def test_all_is_there_at_every_size(bench: Bench, until: Until, size: tuple[int, int], kind: str) -> None:
     app = bench()
     async with app.run_test(size=size) as pilot:
@@ -190,6 +193,26 @@ async def test_regression_shows_prediction_against_target(watch: Watch) -> None:
     assert "R²" in shown(watch.app, "metric")
     text = shown(watch.app, "probe")
     assert "target" in text and "pred" in text and "diff" in text and "286" in text
+
+
+async def test_a_text_is_shown_to_its_end_with_what_may_follow(watch: Watch) -> None:
+    await watch.open(snapshot("text"))
+    probe = shown(watch.app, "probe")
+    assert re.search(r"[noth]▏", probe) and "✔ i" in probe and "↵" in probe
+
+
+async def test_a_node_is_shown_by_its_number(watch: Watch) -> None:
+    await watch.open(snapshot("graph"))
+    assert "node 1 " in shown(watch.app, "probe") and "✔ Mr. Hi" in shown(watch.app, "probe")
+
+
+async def test_a_written_sample_has_a_line_and_enlarged_it_is_whole(watch: Watch) -> None:
+    await watch.open(snapshot("text"))
+    assert "¶ the sand of the↵shore and" in shown(watch.app, "events")
+    assert "END" not in shown(watch.app, "events")
+    await watch.pilot.press("5")
+    events = shown(watch.app, "events")
+    assert re.search(r"¶ the sand of the↵ *\n +shore and", events) and "END" in events
 
 
 # -- keys
@@ -464,6 +487,19 @@ def test_a_folder_that_cannot_be_read_is_said_in_one_line(tmp_path: Path) -> Non
     (folder / "run.db").write_text(json.dumps({"not": "a database"}) * 100)
     read = Source(RunReader(folder)).read(60)
     assert read is not None and read.summary.damage and "\n" not in read.summary.damage
+
+
+def test_a_source_says_in_what_way_a_loss_is_not_finite(recorded: tuple[Path, RunWriter]) -> None:
+    folder, writer = recorded
+    writer.extend("train/loss", 1, 1, array("d", [*[1.0] * 200, *[math.inf] * 200]), START, START + 1)
+    writer.point("val/loss", 200, 0.5, START)
+    writer.flush()
+    source = Source(RunReader(folder))
+    read = source.read(40)
+    source.close()
+    assert read is not None and read.latest["train/loss"] == math.inf and "val/loss" not in read.latest
+    train, held_out = chart_curves(read, "loss", View(), ("#000000", "#ffffff"))
+    assert train.latest == math.inf and held_out.latest == 0.5
 
 
 async def test_a_growing_run_is_watched(bench: Bench, until: Until, recorded: tuple[Path, RunWriter]) -> None:

@@ -550,7 +550,7 @@ def test_a_loss_that_is_infinite_is_said_to_be_that() -> None:
 
 def test_a_sample_has_one_line_or_is_shown_whole() -> None:
     text = "the said\nthe mand " * 8
-    events = [Event(1, 1e9, 5, "state", "running"), Event(2, 1e9, 10, "sample", text)]
+    events = [Event(1, 1e9, 5, "state", "running"), Event(2, 1e9, 10, "sample", "on one line", {"text": text})]
     short = draw_events(events, 60, 8, DARK)
     assert len(short) == 2 and "the said↵the mand" in short[1].text
     whole = [strip.text for strip in draw_events(events, 60, 20, DARK, whole=True)]
