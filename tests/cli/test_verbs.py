@@ -31,7 +31,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["train", "--set", "optimizer.lr"], "--set takes path=value"),
     (["train", "--set", "optimizer.lr=-1"], "optimizer.lr: must be a number above 0, got -1"),
     (["train", "--set", "optimizer.lr=fast"], 'optimizer.lr: must be a number above 0, got "fast"'),
-    (["train", "--set", "optimizer.momentum=0.9"], '"optimizer.options.momentum" (of sgd)'),
+    (["train", "--set", "optimizer.momentum=0.9"], '"optimizer.options.momentum" (of momentum)'),
     (["train", "--set", "data.split=[0.0001,0.5,0.4999]", "--set", "data.dataset=iris"], "data.split: "),
     (["train", "--seed", "x"], 'seed: must be a whole number 0 to 4294967295, got "x"'),
     (["train", "--seed", "1.5"], "seed: must be a whole number"),
@@ -65,6 +65,16 @@ WRONG: list[tuple[list[str], str]] = [
     (["summary", "--model", "mlp", "--input", "a", "--classes", "2"], "--input: must be like 3x224x224"),
     (["summary", "--model", "mlp", "--input", "3", "--classes", "0"], "--classes"),
     (["summary", "--model", "mpl", "--input", "3", "--classes", "2"], 'no architecture "mpl"'),
+    (["lr-find", "--model", "mpl"], 'model.architecture: no architecture "mpl" (nearest: "mlp")'),
+    (["lr-find", "--set", "optimizer.name=lbfgs"], "optimizer.name: lbfgs computes the loss several times a step"),
+    (["lr-find", "--device", "cuda:99"], "training.device: cuda:99 is not there"),
+    (["lr-find", "--steps", "1"], "--steps"),
+    (["data"], "Missing command"),
+    (["data", "shwo"], "No such command 'shwo'"),
+    (["data", "show"], "Missing argument"),
+    (["data", "show", "dgits"], 'data.dataset: no dataset "dgits" (nearest: "digits")'),
+    (["data", "show", "digits", "--set", "data.options.image_size=x"], "data.options.image_size: must be"),
+    (["data", "show", "digits", "--count", "0"], "--count"),
 ]
 
 
@@ -361,6 +371,52 @@ def test_summary_counts_the_layers(tdl: Tdl) -> None:
         assert words in refused.err
 
 
+def test_lr_find_gives_the_curve_and_what_to_take(tdl: Tdl, home: Path) -> None:
+    chosen = ["lr-find", "--dataset", "blobs", "--device", "cpu", "--set", "training.threads=1", "--steps", "60"]
+    document = tdl(*chosen, "--json").document
+    assert document.keys() == {"lr", "loss", "suggestion"}
+    assert len(document["lr"]) == len(document["loss"]) <= 60
+    assert document["suggestion"] in document["lr"]
+    shown = tdl(*chosen)
+    assert shown.status == 0
+    assert f"--set optimizer.lr={document['suggestion']:.1e}\n" in shown.out
+    assert shown.out.count("← steepest descent") == 1
+    assert not home.exists()
+
+
+def test_lr_find_says_what_cannot_fit(tdl: Tdl) -> None:
+    refused = tdl("lr-find", "--device", "cpu", "--set", "model.options.widths=[60000,60000,60000,60000,60000,60000]")
+    assert (refused.status, refused.out, refused.err.count("\n")) == (1, "", 1)
+    assert "too little memory" in refused.err
+
+
+def test_data_show_draws_examples_and_counts_classes(tdl: Tdl, home: Path) -> None:
+    document = tdl("data", "show", "digits", "--count", "5", "--json").document
+    assert (document["dataset"], document["kind"], document["input"]) == ("digits", "image", [1, 8, 8])
+    assert len(document["samples"]) == 5
+    assert len(document["samples"][0]["input"]) == 64
+    assert sum(document["counts"]) == document["examples"] == 1797
+    pictures = tdl("data", "show", "digits", "--count", "2").out
+    assert pictures.startswith("classification, image 1×8×8, 10 classes, 1,797 examples\n")
+    assert "█" in pictures
+    assert "\x1b" not in pictures  # no terminal, no colours
+    assert "Examples a class" in pictures
+    table = tdl("data", "show", "iris").out
+    assert "petal" in table
+    assert "versicolor" in table
+    assert "Examples a class" not in tdl("data", "show", "diabetes").out
+    larger = tdl("data", "show", "digits", "--set", "data.options.image_size=16", "--json").document
+    assert larger["input"] == [1, 16, 16]
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("name", ["mnist1d", "moons", "karate", "text"])
+def test_data_of_every_kind_is_shown(tdl: Tdl, name: str) -> None:
+    shown = tdl("data", "show", name, "--count", "4")
+    assert shown.status == 0, shown.err
+    assert len(shown.out.splitlines()) > 4
+
+
 def test_version_and_help(tdl: Tdl) -> None:
     assert tdl("--version").out.startswith("tdl ")
     shown = tdl("--help")
@@ -388,6 +444,10 @@ def test_every_verb_but_the_workbenchs_takes_json(tdl: Tdl) -> None:
         ("tdl train --model lst", {"lstm"}),
         ("tdl models rn", {"rnn"}),
         ("tdl train --device cu", {"cuda", "cuda:0"}),
+        ("tdl lr-", {"lr-find"}),
+        ("tdl lr-find --dataset dig", {"digits"}),
+        ("tdl data sh", {"show"}),
+        ("tdl data show mo", {"moons"}),
         ("tdl show som", {"some"}),
         ("tdl rm la", {"last"}),
     ],

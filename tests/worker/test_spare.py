@@ -59,6 +59,8 @@ def test_it_summarises_a_network_on_its_data(kept: Spare) -> None:
     assert answer.layers[-1].output_shape == (10,)
     assert answer.training_examples in range(1430, 1445)  # 0.8 of 1,797, stratified
     assert answer.steps_per_epoch == -(-answer.training_examples // 64)
+    assert 16 * answer.parameters < answer.memory < answer.free  # weights, gradients, two moments
+    assert answer.fits
 
 
 def test_it_shows_samples_of_the_data(kept: Spare) -> None:
@@ -67,6 +69,36 @@ def test_it_shows_samples_of_the_data(kept: Spare) -> None:
     assert {int(probe.target) for probe in answer.samples} == set(range(10))  # one of each class
     assert all(0 <= value <= 1 for probe in answer.samples for value in probe.input)
     assert answer.classes == tuple("0123456789")
+    assert sum(answer.counts) == 1797
+    assert len(answer.counts) == 10
+
+
+def test_it_gives_the_schedule_of_the_learning_rate(kept: Spare) -> None:
+    chosen = {**MLP, "optimizer": {"lr": 0.1}, "schedule": {"name": "cosine", "warmup_steps": 10}}
+    answer = kept.summary({**chosen, "training": {"epochs": 5}})
+    steps, rates = zip(*answer.schedule, strict=True)
+    assert (steps[0], steps[-1], len(steps)) == (1, 5 * answer.steps_per_epoch, 60)
+    assert max(rates) == pytest.approx(0.1, rel=0.05)
+    assert rates[-1] == 0
+
+
+def test_it_says_what_cannot_fit(kept: Spare) -> None:
+    wide = {**MLP, "model": {"architecture": "mlp", "options": {"widths": [65536] * 8}}}
+    answer = kept.summary(wide)
+    assert answer.memory > 7 * 4 * 65536**2 * 4
+    assert not answer.fits
+    with pytest.raises(SpareError, match="too little memory"):
+        kept.lr_range(wide)
+
+
+def test_it_finds_a_learning_rate(kept: Spare) -> None:
+    document = {**MLP, "training": {"device": "cpu", "threads": 1}}
+    answer = kept.lr_range(document)
+    assert len(answer.lr) == len(answer.loss)
+    assert answer.suggestion in answer.lr
+    assert kept.lr_range(document) == answer
+    with pytest.raises(SpareError, match="lr-find has the time"):
+        kept.ask({"ask": "lr_range", "experiment": document, "seconds": 0})
 
 
 @pytest.mark.parametrize(
