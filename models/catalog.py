@@ -191,3 +191,18 @@ ARCHITECTURES.register(
         tiny={"hidden_size": 16},
     )
 )
+ARCHITECTURES.register(
+    ArchitectureEntry(
+        name="gcn",
+        help="Graph convolutions: a node's features are mixed with its neighbours', by the weights of the edges",
+        target="tdl_tui.models.gcn:GCN",
+        options=(
+            Option("widths", (16,), "features of a node behind each hidden convolution", low=1, high=65536),
+            Option("activation", "relu", "the function between convolutions", choices=ACTIVATIONS),
+            Option("dropout", 0.0, "share of features dropped in training before each convolution", low=0, high=0.95),
+        ),
+        source="Kipf & Welling 2017",
+        kinds=("graph",),
+        tiny={"widths": (8,)},
+    )
+)

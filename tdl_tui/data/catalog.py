@@ -351,5 +351,35 @@ DATASETS.register(
     )
 )
 
+DATASETS.register(
+    DatasetEntry(
+        name="karate",
+        help="34 members of a club that broke in two, and who met whom; only the two leaders' sides are known",
+        target="tdl_tui.data.karate:karate",
+        options=(Option("weighted", True, "an edge weighs in how many places two met; false: 1 each"),),
+        source="Zachary 1977",
+        describe=_same(
+            DataShape(
+                "classification",
+                "graph",
+                (1,),
+                2,
+                ("Mr. Hi", "Officer"),
+                examples=34,
+                fixed_test=32,
+                fixed_train=2,
+                graph=(34, 34),
+            )
+        ),
+        recipe={
+            "data.batch_size": 2,
+            "model.architecture": "gcn",
+            "optimizer.lr": 1e-2,
+            "training.epochs": 200,
+            "training.early_stopping.restore_best": False,
+        },
+    )
+)
+
 for _entry in OWN:
     DATASETS.register(_entry)
