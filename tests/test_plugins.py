@@ -381,7 +381,9 @@ def test_a_plugin_that_is_gone_when_a_run_is_resumed_is_told(here: Plugins, writ
     path.unlink()
     assert run_training(run.folder, CommandQueue()) is State.FAILED
     with RunReader(run.folder) as reader:
-        assert reader.summary().message == f"plugin {path}: cannot be read: No such file or directory"
+        summary = reader.summary()
+    assert summary.message == f"plugin {path}: cannot be read: No such file or directory"
+    assert summary.pid == os.getpid()  # so that whoever resumed it hears of it
 
 
 def test_a_run_of_plugins_finishes(here: Plugins, documented_plugins: dict[str, Path], tmp_path: Path) -> None:

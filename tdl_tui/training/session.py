@@ -68,11 +68,11 @@ def _train(
     writer: RunWriter,
     control: Control,
 ) -> State:
-    chosen = experiment(facts["experiment"])
     kept = folder / "checkpoints"
     last = kept / checkpoints.LAST
     content = checkpoints.load(last) if last.exists() else None
     writer.update(state=State.STARTING, message="", pid=os.getpid(), host=socket.gethostname())
+    chosen = experiment(facts["experiment"])
     writer.drop_after(content["position"]["step"] if content else 0)
 
     device = devices.resolve(chosen.training.device)
