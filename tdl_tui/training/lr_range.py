@@ -122,9 +122,9 @@ def suggestion(rates: Sequence[float], losses: Sequence[float]) -> float | None:
     """The learning rate whose update made the smoothed loss fall most.
 
     The rates are evenly spaced in log lr, so that is the steepest descent of the loss over log lr. The loss is
-    smoothed twice by the mean of up to REACH steps to either side, as many to the one as to the other; what comes after
-    its lowest value is divergence and does not count. None where the lowest lies within the scatter of the losses about
-    the smoothed curve: then nothing was learned.
+    smoothed twice by the mean of up to REACH steps to either side; what comes after its lowest value is divergence and
+    does not count. None where the lowest lies within the scatter of the losses about the smoothed curve: then nothing
+    was learned.
     """
     smooth = _smooth(_smooth(losses))  # once would leave the slope to the two losses at the window's ends
     lowest = min(range(len(smooth)), key=smooth.__getitem__)
@@ -136,12 +136,8 @@ def suggestion(rates: Sequence[float], losses: Sequence[float]) -> float | None:
 
 
 def _smooth(values: Sequence[float]) -> list[float]:
-    out = []
-    for place in range(len(values)):
-        reach = min(REACH, place, len(values) - 1 - place)
-        window = values[place - reach : place + reach + 1]
-        out.append(sum(window) / len(window))
-    return out
+    windows = (values[max(0, place - REACH) : place + REACH + 1] for place in range(len(values)))
+    return [sum(window) / len(window) for window in windows]
 
 
 class _Average:
