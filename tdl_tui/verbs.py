@@ -707,7 +707,7 @@ def _summarize(architecture: str, shape: DataShape, options: dict[str, Any]) -> 
     import torch
 
     from tdl_tui.models.build import Refused, build
-    from tdl_tui.training.summary import summarize
+    from tdl_tui.training.summary import example_of, summarize
 
     try:
         with torch.device("meta"):
@@ -718,7 +718,7 @@ def _summarize(architecture: str, shape: DataShape, options: dict[str, Any]) -> 
         "model": architecture,
         "input": list(shape.input),
         "outputs": shape.outputs,
-        **asdict(summarize(module, shape.input)),
+        **asdict(summarize(module, shape.input, example_of(shape).dtype)),
     }
 
 

@@ -17,6 +17,7 @@ from tdl_tui.data.dataset import Dataset
 from tdl_tui.models.build import build
 from tdl_tui.models.gcn import GCN, normalised
 from tdl_tui.registry import DATASETS, DataShape, Value
+from tdl_tui.training.summary import summarize
 
 SHAPE = DataShape("classification", "graph", (1,), 3, graph=(7, 5))
 
@@ -111,6 +112,13 @@ def test_shapes_are_known_on_the_meta_device_before_a_graph_is_seen() -> None:
     with torch.device("meta"):
         model = build("gcn", SHAPE)
         assert model(torch.zeros(4, 1, dtype=torch.int64)).shape == (4, 3)
+
+
+def test_products_are_counted_for_the_whole_graph() -> None:
+    with torch.device("meta"):
+        found = summarize(build("gcn", SHAPE, {"widths": (4,)}), SHAPE.input, torch.int64)
+    assert found.macs == 7 * 5 * 4 + 7 * 7 * 4 + 7 * 4 * 3 + 7 * 7 * 3
+    assert found.parameters == 5 * 4 + 4 * 3
 
 
 @pytest.mark.parametrize("weighted", [True, False])
