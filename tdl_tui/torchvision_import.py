@@ -25,6 +25,11 @@ def models() -> Any:
     return _module("torchvision.models")
 
 
+def transforms() -> Any:
+    """The module torchvision.transforms.v2.functional."""
+    return _module("torchvision.transforms.v2.functional")
+
+
 def _module(name: str) -> Any:
     """That module of torchvision. Raises ModuleNotFoundError where torchvision is not installed.
 

@@ -97,12 +97,17 @@ class MemoryBatches:
         if not self._pictures:
             self._inputs = self._normalize.apply(self._inputs)
         batch_bytes = 4 * batch_size * math.prod(dataset.shape.input)
+        self._augmentation = dataset.augmentation
+        self._examples = len(dataset)
         self._chunk = max(1, (CPU_CHUNK if device.type == "cpu" else GPU_CHUNK) // batch_bytes)
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         train = self._indices["train"]
         order = train.index_select(0, epoch_order(len(train), self.seed, epoch).to(train.device))
-        return self._batches(order, batch_lengths(len(train), self.batch_size), start_step)
+        draws = None
+        if self._augmentation:
+            draws = self._augmentation.draws(self._examples, self.seed, epoch).to(train.device)
+        return self._batches(order, batch_lengths(len(train), self.batch_size), start_step, draws)
 
     def part(self, name: str, batch_size: int = 1024) -> Iterator[Batch]:
         indices = self._indices[name]
@@ -112,7 +117,9 @@ class MemoryBatches:
     def close(self) -> None:
         pass
 
-    def _batches(self, order: Tensor, lengths: list[int], start_step: int) -> Iterator[Batch]:
+    def _batches(
+        self, order: Tensor, lengths: list[int], start_step: int, draws: Tensor | None = None
+    ) -> Iterator[Batch]:
         first = start_step - start_step % self._chunk
         order = order[sum(lengths[:first]) :]
         lengths = lengths[first:]
@@ -121,12 +128,16 @@ class MemoryBatches:
         inputs = (
             batch
             for indices, chunk in zip(torch.split(order, [sum(c) for c in chunks]), chunks, strict=True)
-            for batch in torch.split(self._gather(indices), chunk)
+            for batch in torch.split(self._gather(indices, draws), chunk)
         )
         yield from islice(zip(inputs, targets, strict=True), start_step - first, None)
 
-    def _gather(self, indices: Tensor) -> Tensor:
+    def _gather(self, indices: Tensor, draws: Tensor | None) -> Tensor:
         inputs = self._inputs.index_select(0, indices)
+        if self._augmentation and draws is not None:
+            pictures = inputs.permute(0, 3, 1, 2) if self._channels_last else inputs
+            pictures = self._augmentation(pictures, draws.index_select(0, indices))
+            inputs = pictures.permute(0, 2, 3, 1).contiguous() if self._channels_last else pictures
         if self._pictures:
             inputs = self._normalize.apply(inputs)
         return inputs.permute(0, 3, 1, 2) if self._channels_last else inputs

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from tdl_tui.registry import DataShape, Options
 
+from .augmentation import Augmentation
+
 Report = Callable[[str], None]
 """Takes one line about how loading goes, such as how far a download is."""
 
@@ -29,7 +31,8 @@ class Dataset:
     test part. `context` is what belongs to the whole set and not to one example (of a graph "adjacency", float32
     (nodes, nodes) of edge weights, and "features", float32 (nodes, features)); a module that has a method
     `see(context)` is given it once, before it is trained or asked. `notes` are lines that tell people what of their
-    files was left out.
+    files was left out. `augmentation` changes pictures in training; `on_disk` says that the inputs are mapped from a
+    file, as they would not fit into memory.
     """
 
     inputs: Tensor
@@ -38,6 +41,8 @@ class Dataset:
     fixed_test: int = 0
     context: Mapping[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    augmentation: Augmentation | None = None
+    on_disk: bool = False
 
     def __len__(self) -> int:
         return len(self.inputs)

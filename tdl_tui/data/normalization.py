@@ -10,6 +10,8 @@ from torch import Tensor
 
 from .dataset import Dataset
 
+PICTURES = 1024  # counted at once
+
 
 @dataclass(frozen=True, eq=False)
 class Normalization:
@@ -100,7 +102,7 @@ def fit(dataset: Dataset, train: Tensor) -> Normalization:
 
 def _of_inputs(dataset: Dataset, train: Tensor) -> Normalization:
     if dataset.shape.kind == "image":
-        mean, deviation = _of_channels(dataset.inputs[train])
+        mean, deviation = _of_channels(dataset.inputs, train)
     else:
         values = dataset.inputs[train].to(torch.float64).reshape(-1, dataset.shape.input[-1])
         mean, deviation = _moments(values)
@@ -121,12 +123,13 @@ def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
     return values.mean(0), _usable(values.std(0, correction=0), values.abs().amax(0))
 
 
-def _of_channels(pictures: Tensor) -> tuple[Tensor, Tensor]:
+def _of_channels(pictures: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each channel of (N, C, H, W) uint8, exactly, from counts of the 256 values."""
     levels = torch.arange(256, dtype=torch.float64)
-    counts = torch.stack(
-        [torch.bincount(pictures[:, c].reshape(-1), minlength=256) for c in range(pictures.shape[1])]
-    ).to(torch.float64)
+    counts = torch.zeros(pictures.shape[1], 256, dtype=torch.float64)
+    for indices in torch.split(train, PICTURES):
+        some = pictures[indices]
+        counts += torch.stack([torch.bincount(some[:, c].reshape(-1), minlength=256) for c in range(len(counts))])
     counts /= counts.sum(1, keepdim=True)
     mean = counts @ levels
     variance = (counts * (levels - mean[:, None]) ** 2).sum(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tdl_tui.registry import DatasetEntry, Option
 
+from .folder_reading import describe_folder
 from .npz_reading import describe_npz
 from .own_files import wanted
 from .series_reading import describe_series
@@ -11,6 +12,12 @@ from .table_reading import describe_table
 from .table_rows import DELIMITERS
 from .text_reading import describe_text
 
+AUGMENTATION = Option(
+    "augmentation",
+    "none",
+    "what changes in training pictures, anew in each epoch",
+    choices=("none", "flip", "crop", "flip_crop", "flip_crop_colour"),
+)
 TASKS = ("auto", "classification", "regression")
 
 OWN: tuple[DatasetEntry, ...] = (
@@ -43,6 +50,21 @@ OWN: tuple[DatasetEntry, ...] = (
             "schedule.name": "cosine",
             "training.epochs": 50,
         },
+        own=True,
+    ),
+    DatasetEntry(
+        name="image_folder",
+        help="pictures of yours: a folder, with a folder of pictures in it for each class",
+        target="tdl_tui.data.image_folder:image_folder",
+        options=(
+            Option("folder", "", "of the classes' folders; or of train, test, and val if you like, of such", path=True),
+            Option("image_size", 64, "the middle square of each picture is brought to this side", low=8, high=1024),
+            Option("colour", True, "red, green and blue; false: grey"),
+            AUGMENTATION,
+        ),
+        describe=describe_folder,
+        missing=wanted("image_folder", "folder", "pictures"),
+        recipe={"data.batch_size": 32, "model.architecture": "cnn", "training.epochs": 20},
         own=True,
     ),
     DatasetEntry(

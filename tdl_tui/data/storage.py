@@ -11,9 +11,12 @@ SHARE = 0.5  # of the free memory that data may take; the rest is for the model 
 
 
 def choose(wanted: str, dataset: Dataset, device: torch.device) -> str:
-    """What is wanted, "memory" or "stream". For "auto" it is "memory" where that fits into SHARE of what is free."""
+    """What is wanted, "memory" or "stream". For "auto" it is "memory" where that fits into SHARE of what is free, which
+    what is on disk did not when it was loaded."""
     if wanted != "auto":
         return wanted
+    if dataset.on_disk:
+        return "stream"
     return "memory" if bytes_on(dataset, device) <= SHARE * free_bytes(device) else "stream"
 
 

@@ -17,6 +17,9 @@ from .normalization import Normalization
 from .sizes import steps_per_epoch
 from .splits import Splits
 
+Wanted = tuple[Tensor, Tensor | None]
+"""The indices of a batch, and its examples' rows of an augmentation's draws."""
+
 
 class StreamBatches:
     """The same batches as `MemoryBatches`, from examples that stay in the host's memory.
@@ -44,8 +47,8 @@ class StreamBatches:
         self._device = device
         self._channels_last = channels_last and dataset.shape.kind == "image"
         self._normalize = normalization.to(device).filled(dataset.shape.input, channels_last=self._channels_last)
-        inputs = dataset.inputs.permute(0, 2, 3, 1).contiguous() if self._channels_last else dataset.inputs
-        self._gather = _Gather(inputs, normalization.targets(dataset.targets))
+        self._gather = _Gather(dataset, normalization.targets(dataset.targets), self._channels_last)
+        self._augmentation = dataset.augmentation
         self._workers = workers
         self._loaders: dict[str, tuple[_Order, DataLoader[Batch]]] = {}
 
@@ -53,10 +56,14 @@ class StreamBatches:
         train = self._splits["train"]
         order = train[epoch_order(len(train), self.seed, epoch)]
         lengths = batch_lengths(len(train), self.batch_size)
-        return self._batches("training", list(torch.split(order, lengths))[start_step:])
+        batches = list(torch.split(order, lengths))[start_step:]
+        if self._augmentation is None:
+            return self._batches("training", [(indices, None) for indices in batches])
+        draws = self._augmentation.draws(self._gather.examples, self.seed, epoch)
+        return self._batches("training", [(indices, draws[indices]) for indices in batches])
 
     def part(self, name: str, batch_size: int = 1024) -> Iterator[Batch]:
-        return self._batches("evaluation", list(torch.split(self._splits[name], batch_size)))
+        return self._batches("evaluation", [(indices, None) for indices in torch.split(self._splits[name], batch_size)])
 
     def close(self) -> None:
         """Ends the loading processes."""
@@ -65,9 +72,9 @@ class StreamBatches:
                 loader._iterator._shutdown_workers()  # type: ignore[attr-defined]  # only of loaders with workers
         self._loaders.clear()
 
-    def _batches(self, purpose: str, indices: list[Tensor]) -> Iterator[Batch]:
+    def _batches(self, purpose: str, wanted: list[Wanted]) -> Iterator[Batch]:
         order, loader = self._loaders.get(purpose) or self._loaders.setdefault(purpose, self._loader())
-        order.batches = [batch for batch in indices if len(batch)]
+        order.batches = [batch for batch in wanted if len(batch[0])]
         for inputs, targets in loader:
             moved = self._normalize.apply(inputs.to(self._device, non_blocking=True))
             yield (
@@ -92,13 +99,13 @@ class StreamBatches:
         return order, loader
 
 
-class _Order(Sampler[Tensor]):
-    """The batches of indices to load next."""
+class _Order(Sampler[Wanted]):
+    """The batches to load next."""
 
     def __init__(self) -> None:
-        self.batches: list[Tensor] = []
+        self.batches: list[Wanted] = []
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Wanted]:
         return iter(self.batches)
 
     def __len__(self) -> int:
@@ -106,14 +113,23 @@ class _Order(Sampler[Tensor]):
 
 
 class _Gather(Examples[Batch]):
-    """Whole batches by their indices."""
+    """Whole batches by their indices; with `channels_last` pictures are (B, H, W, C)."""
 
-    def __init__(self, inputs: Tensor, targets: Tensor) -> None:
-        self.inputs = inputs
+    def __init__(self, dataset: Dataset, targets: Tensor, channels_last: bool) -> None:
+        self.examples = len(dataset)
+        self.inputs = dataset.inputs
         self.targets = targets
+        self._augmentation = dataset.augmentation
+        self._channels_last = channels_last
 
-    def __getitem__(self, indices: Tensor) -> Batch:
-        return self.inputs.index_select(0, indices), self.targets.index_select(0, indices)
+    def __getitem__(self, wanted: Wanted) -> Batch:
+        indices, draws = wanted
+        inputs = self.inputs.index_select(0, indices)
+        if self._augmentation and draws is not None:
+            inputs = self._augmentation(inputs, draws)
+        if self._channels_last:
+            inputs = inputs.permute(0, 2, 3, 1).contiguous()
+        return inputs, self.targets.index_select(0, indices)
 
 
 def _begin(worker: int) -> None:
