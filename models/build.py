@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from tdl_tui.plugins.faults import wrong
 from tdl_tui.registry import ARCHITECTURES, ArchitectureEntry, DataShape, Options
 
+from .no_draws import NoDrawsOnMeta
+
 
 class Refused(ValueError):
     """The architecture cannot be built so. The message is one line for people."""
@@ -35,7 +37,8 @@ def build(architecture: str, shape: DataShape, options: Options | None = None) -
             raise Refused(f"{architecture}: {name} {error}") from None
     if reason := entry.refusal(shape, chosen):
         raise Refused(f"{architecture} {reason}")
-    module: nn.Module = entry.load()(shape, **chosen)
+    with NoDrawsOnMeta():
+        module: nn.Module = entry.load()(shape, **chosen)
     if entry.plugin:
         _watch(module, entry, shape)
     return module

@@ -7,6 +7,8 @@ from math import comb, prod
 
 from tdl_tui.registry import ARCHITECTURES, ArchitectureEntry, DataShape, Option, Options
 
+from .sizes import stages, windows, written
+
 ACTIVATIONS = ("identity", "relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh", "softplus")
 INITIALISATIONS = ("default", "xavier", "kaiming", "orthogonal", "small_normal")
 MOST_TERMS = 100_000  # of a polynomial
@@ -103,6 +105,196 @@ ARCHITECTURES.register(
         source="LeCun et al. 1998",
         kinds=("image",),
         refuse=_image_of_lenet,
+    )
+)
+_WIDTH = Option("width", 1.0, "share of the published channels in every layer", low=0, high=4, above=True)
+_DROPOUT = Option("dropout", 0.5, "share of units dropped in training before the dense layers", low=0, high=0.95)
+_PRETRAINED = Option("pretrained", False, "start from weights trained on ImageNet, all but the head's")
+
+
+def _too_small(shape: DataShape, least: int, else_: str = "") -> str | None:
+    _, *sides = shape.input
+    if min(sides) >= least:
+        return None
+    return f"needs images of at least {least}×{least}, these are {written(sides)} (see the data's image_size{else_})"
+
+
+def _unlike_published(shape: DataShape, options: Options) -> str | None:
+    """Why the published weights do not fit, where they are asked for."""
+    if not options["pretrained"]:
+        return None
+    if options["width"] != 1:
+        return "has pretrained weights for the published channels: set width to 1, or turn pretrained off"
+    if options.get("stem") == "small":
+        return "has pretrained weights for the stem of ImageNet: set stem to imagenet, or turn pretrained off"
+    if shape.input[0] not in (1, 3):
+        return f"has pretrained weights for grey and colour images, these have {shape.input[0]} channels"
+    return None
+
+
+def _published(name: str, least: int, help: str, target: str, source: str, *options: Option, tiny: Options) -> None:
+    """Registers a network that torchvision publishes weights for, for images with sides of `least` at least.
+
+    With a choice of stem, the small one takes images of 5×5.
+    """
+
+    def refuse(shape: DataShape, options: Options) -> str | None:
+        if "stem" not in options:
+            return _too_small(shape, least) or _unlike_published(shape, options)
+        small = options["stem"] == "small"
+        too_small = _too_small(shape, 5) if small else _too_small(shape, least, ", or set stem to small")
+        return too_small or _unlike_published(shape, options)
+
+    ARCHITECTURES.register(
+        ArchitectureEntry(
+            name=name,
+            help=help,
+            target=f"tdl_tui.models.{target}",
+            options=(*options, _WIDTH, _PRETRAINED),
+            source=source,
+            kinds=("image",),
+            refuse=refuse,
+            tiny=tiny,
+        )
+    )
+
+
+def _stack_shrinks(shape: DataShape, options: Options) -> str | None:
+    channels, kernel, stride, padding, every = (
+        options[name] for name in ("channels", "kernel", "stride", "padding", "pool_every")
+    )
+    assert isinstance(channels, tuple)
+    assert isinstance(kernel, int) and isinstance(stride, int) and isinstance(padding, int) and isinstance(every, int)
+    if padding >= kernel:
+        return f"would see nothing but zeros at the border: padding must be below the kernel of {kernel}"
+    _, height, width = shape.input
+    every = 0 if options["pooling"] == "none" else every
+    for number, stage in enumerate(stages((height, width), len(channels), kernel, stride, padding, every), start=1):
+        if min(stage.convolved) < 1:
+            return (
+                f"shrinks to nothing: at convolution {number} the kernel of {kernel} does not fit what is left,"
+                f" {written(stage.reached)}; pad more, pool less, or leave out a convolution"
+            )
+    return None
+
+
+def _sequence_runs_out(shape: DataShape, options: Options) -> str | None:
+    layers = options["layers"]
+    assert isinstance(layers, int)
+    steps = shape.input[0]
+    for number in range(1, layers + 1):
+        if steps < 3:
+            return f"has nothing left to halve at layer {number} of {layers}, {shape.input[0]} steps are too few for it"
+        steps = windows(steps, 5 if number == 1 else 3, stride=2, padding=1)
+    return None
+
+
+def _six_n_plus_two(shape: DataShape, options: Options) -> str | None:
+    depth = options["depth"]
+    assert isinstance(depth, int)
+    if depth % 6 != 2:
+        below = (depth - 2) // 6 * 6 + 2
+        return f"has 6n+2 layers (20, 32, 44, 56, 110, …), depth cannot be {depth}; nearest: {below} and {below + 6}"
+    return _too_small(shape, 3)
+
+
+ARCHITECTURES.register(
+    ArchitectureEntry(
+        name="cnn",
+        help="A free stack of convolutions with pooling, then dense layers",
+        target="tdl_tui.models.cnn:CNN",
+        options=(
+            Option("channels", (32, 64), "channels of each convolution, from the input on", low=1, high=8192),
+            Option("kernel", 3, "side of each convolution's window", low=1, high=31),
+            Option("stride", 1, "places from one window to the next", low=1, high=8),
+            Option("padding", -1, "zeros on each edge; -1: half the kernel, which keeps the size", low=-1, high=30),
+            Option("pooling", "max", "how 2×2 places become one", choices=("none", "max", "average")),
+            Option("pool_every", 1, "convolutions before each pooling; none where a side is 1", low=1, high=16),
+            Option("activation", "relu", "the function after each layer", choices=ACTIVATIONS),
+            Option("norm", "none", "normalisation before each activation", choices=("none", "batch")),
+            Option("dense", (128,), "units of each dense layer before the head; [0]: no such layer", low=0, high=65536),
+        ),
+        source="LeCun et al. 1989",
+        kinds=("image",),
+        refuse=_stack_shrinks,
+        tiny={"channels": (8, 8), "dense": (16,)},
+    )
+)
+ARCHITECTURES.register(
+    ArchitectureEntry(
+        name="cnn1d",
+        help="Convolutions of stride 2 along the steps of a sequence, features as channels",
+        target="tdl_tui.models.cnn:CNN1d",
+        options=(
+            Option("channels", 25, "channels of each convolution", low=1, high=8192),
+            Option("layers", 3, "convolutions, the first 5 wide, the others 3", low=1, high=16),
+            Option("activation", "relu", "the function after each convolution", choices=ACTIVATIONS),
+        ),
+        source="Greydanus & Kobak 2020",
+        kinds=("sequence",),
+        refuse=_sequence_runs_out,
+    )
+)
+_published(
+    "alexnet",
+    63,
+    "Five convolutions and three dense layers, ImageNet's winner of 2012",
+    "alexnet:AlexNet",
+    "Krizhevsky, Sutskever & Hinton 2012; Krizhevsky 2014",
+    _DROPOUT,
+    tiny={"width": 0.0625, "dropout": 0.0},
+)
+for _depth in (11, 13, 16, 19):
+    _published(
+        f"vgg{_depth}",
+        32,
+        f"{_depth - 3} convolutions of 3×3 in five blocks, and three dense layers",
+        f"vgg:VGG{_depth}",
+        "Simonyan & Zisserman 2015",
+        Option("norm", "none", "normalisation behind each convolution", choices=("none", "batch")),
+        _DROPOUT,
+        tiny={"norm": "batch", "width": 0.0625, "dropout": 0.0} if _depth == 11 else {},
+    )
+_published(
+    "googlenet",
+    15,
+    "Nine inception blocks: 1×1, 3×3, 5×5 and pooling side by side; no auxiliary heads",
+    "googlenet:GoogLeNet",
+    "Szegedy et al. 2015",
+    Option("dropout", 0.2, "share of units dropped in training before the head", low=0, high=0.95),
+    tiny={"width": 0.125, "dropout": 0.0},
+)
+for _depth, _blocks in (
+    (18, "8 basic"),
+    (34, "16 basic"),
+    (50, "16 bottleneck"),
+    (101, "33 bottleneck"),
+    (152, "50 bottleneck"),
+):
+    _published(
+        f"resnet{_depth}",
+        17,
+        f"Residual network of {_depth} layers: {_blocks} blocks whose input is added to their output",
+        f"resnet:ResNet{_depth}",
+        "He et al. 2015",
+        Option(
+            "stem",
+            "imagenet",
+            "imagenet: 7×7 and pooling, a quarter of the side; small: 3×3, the whole side",
+            choices=("imagenet", "small"),
+        ),
+        tiny={"width": 0.125, "stem": "small"} if _depth in (18, 50) else {},
+    )
+ARCHITECTURES.register(
+    ArchitectureEntry(
+        name="resnet_cifar",
+        help="Slim residual network of 6n+2 layers for small images, shortcuts without parameters",
+        target="tdl_tui.models.resnet:ResNetCIFAR",
+        options=(Option("depth", 20, "layers with weights: 6n+2", low=8, high=1202),),
+        source="He et al. 2015, section 4.2",
+        kinds=("image",),
+        refuse=_six_n_plus_two,
+        tiny={"depth": 8},
     )
 )
 _CELLS = (

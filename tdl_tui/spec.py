@@ -102,6 +102,7 @@ class Data(Section):
 
 class Model(Section):
     architecture: str = Field("mlp", description="the network; see tdl models")
+    freeze: str = Field("", description="layers that are not trained, by name: conv1, stage*; empty: none")
     options: Options = Field(default_factory=dict)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tdl_tui.data.dataset import Report, ignore
 from tdl_tui.data.prepare import Prepared, prepare
 from tdl_tui.models.build import build
+from tdl_tui.models.freeze import freeze
 from tdl_tui.spec import Experiment
 
 from . import devices
@@ -31,6 +32,7 @@ def assemble(
     """
     torch.manual_seed(experiment.seed)
     model = build(experiment.model.architecture, experiment.shape, experiment.model.options)
+    freeze(model, experiment.model.freeze)
     layout = devices.memory_format(model, device, experiment.training.precision)
     model.to(device).to(memory_format=layout)  # type: ignore[call-overload]  # torch's overloads leave it out
     prepared = prepare(

@@ -18,6 +18,7 @@ from tdl_tui.data.sizes import part_sizes, steps_per_epoch
 from tdl_tui.data.splits import split
 from tdl_tui.data.storage import free_bytes
 from tdl_tui.models.build import build
+from tdl_tui.models.freeze import freeze
 from tdl_tui.registry import DATASETS
 from tdl_tui.spec import Experiment
 from tdl_tui.training import devices, memory, schedules
@@ -38,6 +39,7 @@ def summary(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> d
     shape = experiment.shape
     with torch.device("meta"):
         module = build(experiment.model.architecture, shape, experiment.model.options)
+    freeze(module, experiment.model.freeze)
     found = summarize(module, shape.input, example_of(shape).dtype)
     sizes = part_sizes(shape.examples, experiment.data.split, shape.fixed_test, shape.fixed_train)
     layers = tuple(
