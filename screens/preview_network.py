@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from textual.strip import Strip
 
 from tdl_tui.widgets.lines import PLAIN, Piece, fit, ink, line
@@ -65,7 +66,12 @@ def shown(layers: tuple[LayerAnswer, ...], room: int, top: int) -> Shown:
     top = min(max(0, top), most)
     above, below = top, most - top
     said = [f"↑ {above}" if above else "", f"↓ {below} more" if below else ""]
-    return Shown(weighty[top : top + room], top, most, f"{'  '.join(filter(None, said))} with parameters  shift+↑↓")
+    return Shown(weighty[top : top + room], top, most, f"{'  '.join(filter(None, said))}  shift+↑↓")
+
+
+def _ending(name: str, width: int) -> str:
+    """A name with its end whole: deep down, layers' names differ there."""
+    return name if cell_len(name) <= width else f"…{name[-(width - 1) :]}"
 
 
 def draw_network(
@@ -96,7 +102,8 @@ def draw_network(
         pieces: list[Piece] = []
         for i in keep:
             right = "right" if _COLUMNS[i].right else "left"
-            pieces += [(fit(cells[i], widths[i], right), ink(styles[i], bold=bold)), ("  ", PLAIN)]
+            text = _ending(cells[i], widths[i]) if i == 0 else cells[i]
+            pieces += [(fit(text, widths[i], right), ink(styles[i], bold=bold)), ("  ", PLAIN)]
         return line(pieces[:-1], width)
 
     t, m = colors.text, colors.muted

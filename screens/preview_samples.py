@@ -124,12 +124,13 @@ def _table(answer: SamplesAnswer, shape: DataShape | None, width: int, height: i
     targets = [label_of(probe, answer.classes) for probe in probes]
     last = min(width // 3, max(len("target"), *map(cell_len, targets)))
     features = len(probes[0].input)
+    longest = LONGEST_NAME if width >= 50 else 8
     columns: list[tuple[str, list[str], int]] = []
     used = last
     for index in range(features):
         name = names[index] if index < len(names) else f"x{index + 1}"
         figures = [real(probe.input[index]) for probe in probes]
-        size = max(*map(len, figures), min(LONGEST_NAME, cell_len(name)))
+        size = max(*map(len, figures), min(longest, cell_len(name)))
         if used + size + 2 > width - (7 if index < features - 1 else 0):
             break
         columns.append((name, figures, size))

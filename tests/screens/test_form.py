@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tdl_tui import spec
-from tdl_tui.registry import ARCHITECTURES, DATASETS, OPTIMIZERS, SCHEDULES, Option
+from tdl_tui.registry import ARCHITECTURES, DATASETS, OPTIMIZERS, SCHEDULES, DatasetEntry, Option, Undescribable
 from tdl_tui.screens.form import Field, Form, parse, text_of
 
 
@@ -63,11 +63,27 @@ def test_every_value_of_an_experiment_has_a_field() -> None:
     assert {field.path for field in form.fields} == leaves(form.experiment().document()) - {"plugins"}
 
 
-@pytest.mark.parametrize("dataset", DATASETS.names())
+def _described(entry: DatasetEntry) -> bool:
+    try:
+        return bool(entry.describe(entry.defaults()))
+    except Undescribable:
+        return False
+
+
+@pytest.mark.parametrize("dataset", [entry.name for entry in DATASETS if _described(entry)])
 def test_a_dataset_brings_its_recipe_and_its_loss(dataset: str) -> None:
     form = put(Form(), data__dataset=dataset)
     expected = spec.experiment({"data": {"dataset": dataset}, "model": {"architecture": form.architecture}})
     assert form.experiment() == expected
+
+
+@pytest.mark.parametrize("dataset", [entry.name for entry in DATASETS if not _described(entry)])
+def test_data_of_ones_own_say_what_they_need_at_their_field(dataset: str) -> None:
+    form = put(Form(), data__dataset=dataset)
+    assert form.shape is None
+    first = form.first_wrong
+    assert first is not None and first.path.startswith("data.options.")
+    assert form.refused(at(form, "model.architecture")) == {}
 
 
 def test_what_was_typed_outlives_a_recipe_and_comes_back() -> None:

@@ -275,7 +275,7 @@ async def test_the_list_is_left_as_it_was(app: Workbench) -> None:
         await pilot.press("n", "enter", "down", "down", "escape")
         assert isinstance(app.screen, NewScreen)
         assert text(pilot, "data.dataset") == "digits"
-        await pilot.press("space", *"zzz", "enter", "backspace", "backspace", "backspace", "down", "up", "enter")
+        await pilot.press("space", *["number_sign"] * 3, "enter", *["backspace"] * 3, "enter")
         assert text(pilot, "data.dataset") == "digits"
 
 
@@ -664,3 +664,10 @@ async def test_what_can_be_taken_stands_first_in_the_list(app: Workbench) -> Non
         assert isinstance(app.screen, ChooseScreen)
         refused = [bool(choice.refused) for choice in app.screen.query_one(Choices)._all]
         assert any(refused) and refused == sorted(refused)
+
+
+def test_layers_of_a_deep_network_are_told_apart_in_little_room() -> None:
+    names = [f"stage1.block{i}.convolution" for i in range(8)] + ["stage1.block7.norm"]
+    deep = replace(SUMMARY, layers=tuple(LayerAnswer(name, "Conv2d", (8,), (64, 16, 16), 72, 64, 3) for name in names))
+    shown = drawn(Preview(Form().shape, 20, deep, section="Architecture"), 34, 24)
+    assert "…" in shown and "norm " in shown and "onvolution" in shown
