@@ -132,6 +132,15 @@ def test_the_refusal_names_what_would_help(monkeypatch: pytest.MonkeyPatch) -> N
     memory.check(toy(), CPU)
 
 
+def test_what_is_frozen_has_no_gradient_and_no_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = {"model": {"options": {"widths": [512, 512]}}}
+    free = estimated(toy(**wide)).total - 1
+    monkeypatch.setattr(memory, "free_bytes", lambda device: free)
+    with pytest.raises(NotEnoughMemory):
+        memory.check(toy(**wide), CPU)
+    memory.check(toy(**merged(wide, {"model": {"freeze": "hidden2"}})), CPU)
+
+
 def test_sizes_in_words() -> None:
     assert [in_words(n) for n in (0, 1023, 1024, 1.5 * GIB, 3 * 2**40)] == [
         "0 bytes",
