@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import typer
 
-from tdl_tui.data.sizes import PartSizes, part_sizes, steps_per_epoch
 from tdl_tui.plugins.faults import PluginError
 from tdl_tui.plugins.known import PLUGINS, VARIABLE, ask_for, asked_for, installed
 from tdl_tui.registry import (
@@ -34,6 +33,7 @@ from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State, Summary
 from tdl_tui.runs.schema import UnreadableRun
 from tdl_tui.runs.table import RunTable
+from tdl_tui.sizes import PartSizes, part_sizes, steps_per_epoch
 from tdl_tui.spec import Experiment, SpecError, assign, assign_text, experiment, read, section_options
 from tdl_tui.worker import steer
 from tdl_tui.worker.answers import SamplesAnswer

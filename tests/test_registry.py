@@ -152,8 +152,8 @@ def test_typed_text_is_toml_or_else_itself(text: str, value: object) -> None:
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
-    with pytest.raises(UnknownName, match='no optimizer "adma" \\(nearest: "adam"\\)'):
-        OPTIMIZERS["adma"]
+    with pytest.raises(UnknownName, match='no optimizer "adm" \\(nearest: "adam"\\)'):
+        OPTIMIZERS["adm"]
     with pytest.raises(UnknownName, match=r"there are: .*sgd"):
         OPTIMIZERS["qqqqq"]
     assert nearest("Momentun", ["lr", "momentum"]) == "momentum"

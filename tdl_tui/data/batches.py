@@ -13,10 +13,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from tdl_tui.sizes import steps_per_epoch
+
 from .dataset import Dataset
 from .normalization import Normalization
 from .randomness import generator
-from .sizes import steps_per_epoch
 from .splits import Splits
 
 Batch = tuple[Tensor, Tensor]

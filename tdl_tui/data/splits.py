@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tdl_tui.sizes import part_sizes
+
 from .dataset import DataError, Dataset
 from .randomness import generator
-from .sizes import part_sizes
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as Examples
 
+from tdl_tui.sizes import steps_per_epoch
+
 from .batches import Batch, batch_lengths, epoch_order
 from .dataset import Dataset
 from .normalization import Normalization
-from .sizes import steps_per_epoch
 from .splits import Splits
 
 Wanted = tuple[Tensor, Tensor | None]

@@ -9,12 +9,12 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from tdl_tui.data.sizes import part_sizes
 from tdl_tui.data.storage import SHARE, free_bytes
 from tdl_tui.models.build import build
 from tdl_tui.models.freeze import freeze
 from tdl_tui.plugins.faults import fault
 from tdl_tui.registry import OPTIMIZERS, DataShape
+from tdl_tui.sizes import part_sizes
 from tdl_tui.spec import Experiment
 
 from .summary import example_of

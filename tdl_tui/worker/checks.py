@@ -9,8 +9,8 @@ import re
 import sys
 from pathlib import Path
 
-from tdl_tui.data.sizes import part_sizes
 from tdl_tui.registry import DATASETS
+from tdl_tui.sizes import part_sizes
 from tdl_tui.spec import Experiment
 
 

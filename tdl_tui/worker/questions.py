@@ -14,12 +14,12 @@ from tdl_tui.data.dataset import Report, ignore
 from tdl_tui.data.overview import class_counts
 from tdl_tui.data.prepare import load
 from tdl_tui.data.probes import choose_probes, probe
-from tdl_tui.data.sizes import part_sizes, steps_per_epoch
 from tdl_tui.data.splits import split
 from tdl_tui.data.storage import free_bytes
 from tdl_tui.models.build import build
 from tdl_tui.models.freeze import freeze
 from tdl_tui.registry import DATASETS
+from tdl_tui.sizes import part_sizes, steps_per_epoch
 from tdl_tui.spec import Experiment
 from tdl_tui.training import devices, memory, schedules
 from tdl_tui.training.assembly import assemble

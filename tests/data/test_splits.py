@@ -11,9 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tdl_tui.data.dataset import DataError, Dataset
-from tdl_tui.data.sizes import part_sizes, steps_per_epoch
 from tdl_tui.data.splits import split, stored
 from tdl_tui.registry import DataShape
+from tdl_tui.sizes import part_sizes, steps_per_epoch
 
 Shares = tuple[float, float, float]
 
