@@ -119,12 +119,10 @@ class Option:
                 return None
             numbers = [number for item in value if (number := _as_number(item, self._item)) is not None]
             return tuple(numbers) if len(numbers) == len(value) else None
-        if isinstance(default, bool):
-            return value if isinstance(value, bool) else None
-        if isinstance(default, str):
-            if self.path and isinstance(value, str) and value:
-                return str(Path(value).expanduser().absolute())
-            return value if isinstance(value, str) else None
+        if isinstance(default, str) and self.path and isinstance(value, str) and value:
+            return str(Path(value).expanduser().absolute())
+        if isinstance(default, (bool, str)):
+            return value if isinstance(value, type(default)) else None
         return _as_number(value, type(default))
 
     def _within(self, number: float) -> bool:

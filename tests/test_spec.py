@@ -199,7 +199,7 @@ WRONG = [
     ("optimizer.lr = [1e-3]", "optimizer.lr", "got [0.001]"),
     ("optimizer.lr = {start = 1}", "optimizer.lr", "got a section"),
     ("optimizer.options.betas = [0.9]", "optimizer.options.betas", "must be 2 numbers in brackets"),
-    ("optimizer.options.momentum = 0.9", "optimizer.options.momentum", "adam has no such option; momentum has momentum"),
+    ("optimizer.options.momentum = 0.9", "optimizer.options.momentum", "no such option; momentum has momentum"),
     ("optimizer.options.momentun = 0.9", "optimizer.options.momentun", "momentum has momentum"),
     ('[optimizer]\nname = "momentum"\noptions.momentum = 0', "optimizer.options.momentum", "must be above 0"),
     ("training.epochs = 0", "training.epochs", "must be a whole number at least 1, got 0"),
