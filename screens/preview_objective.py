@@ -9,7 +9,7 @@ from textual.strip import Strip
 from tdl_tui.registry import LossEntry, Options
 from tdl_tui.widgets.axes import HUGE, Span, covering
 from tdl_tui.widgets.chart import Curve, View, draw_chart
-from tdl_tui.widgets.lines import Piece, ink
+from tdl_tui.widgets.lines import Piece, ink, line
 from tdl_tui.widgets.palette import Palette
 
 from .preview_lines import headed, told
@@ -31,6 +31,10 @@ def draw_objective(loss: LossEntry | None, options: Options, width: int, height:
     if loss is None:
         return []
     head = [headed("Objective", "", width, colors), *told(f"{loss.name}  {loss.formula}", colors.text, width)]
+    over: list[Piece] = [(f"over the {loss.axis}", ink(colors.muted))]
+    if len(over[0][0]) + len("loss") + 4 > width:  # the heading has no room for it
+        head.append(line(over, width))
+        over = []
     room = height - len(head)
     if room < CHART:
         return head[:height]
@@ -43,7 +47,6 @@ def draw_objective(loss: LossEntry | None, options: Options, width: int, height:
         return head
     low, high = min(b for _, b in known), max(b for _, b in known)
     curve = Curve("", colors.train, tuple(a for a, _ in known), tuple(b for _, b in known), math.nan)
-    over: list[Piece] = [(f"over the {loss.axis}", ink(colors.muted))]
     chart = draw_chart(
         "loss",
         "",

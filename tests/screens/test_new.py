@@ -527,7 +527,8 @@ def test_the_most_frequent_classes_are_counted_where_not_all_fit() -> None:
 def test_every_objective_is_drawn_with_its_formula(entry: LossEntry) -> None:
     known = Preview(Form().shape, 20, SUMMARY, section="Objective", loss=entry, loss_options=entry.defaults())
     shown = drawn(known, 60, 30)
-    assert entry.formula.split()[0] in shown and f"over the {entry.axis}"[:40] in shown
+    assert entry.formula.split()[0] in shown and f"over the {entry.axis}" in shown
+    assert f"over the {entry.axis}" in drawn(known, 34, 24)
     assert sum(0x2800 < ord(character) <= 0x28FF for character in shown) > 20
 
 
