@@ -9,7 +9,7 @@ from tdl_tui.registry import DATASETS, DatasetEntry, DataShape, Option, Options,
 from tdl_tui.runs.home import find_home
 
 from .files import FILES
-from .own_catalog import OWN
+from .own_catalog import AUGMENTATION, OWN
 
 DIGITS = tuple("0123456789")
 CLOTHES = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -134,14 +134,14 @@ _points(
 _FOLDER = Option("folder", "", "where the files are; empty: downloaded on first use, then kept")
 
 
-def _pictures(name: str, help: str, shape: DataShape, source: str) -> None:
+def _pictures(name: str, help: str, shape: DataShape, source: str, *more: Option) -> None:
     files = FILES[name]
     DATASETS.register(
         DatasetEntry(
             name=name,
             help=help,
             target=f"tdl_tui.data.pictures:{name}",
-            options=(_FOLDER,),
+            options=(_FOLDER, *more),
             source=source,
             describe=_same(shape),
             recipe={"training.epochs": 10, "data.batch_size": 128},
@@ -167,12 +167,14 @@ _pictures(
     "50,000 + 10,000 photographs, 32×32 in colour, 10 classes",
     DataShape("classification", "image", (3, 32, 32), 10, THINGS, examples=60_000, fixed_test=10_000),
     "Krizhevsky 2009",
+    AUGMENTATION,
 )
 _pictures(
     "cifar100",
     "50,000 + 10,000 photographs, 32×32 in colour, 100 classes",
     DataShape("classification", "image", (3, 32, 32), 100, HUNDRED_THINGS, examples=60_000, fixed_test=10_000),
     "Krizhevsky 2009",
+    AUGMENTATION,
 )
 
 # few examples: many passes, and a learning rate that ends low, so that what is found does not depend on when it ends

@@ -16,6 +16,7 @@ from torch import Tensor
 from tdl_tui.registry import DATASETS, Options
 from tdl_tui.torchvision_import import datasets
 
+from .augmentation import Augmentation
 from .dataset import DataError, Dataset, Report, ignore
 from .download import checksum, download
 from .files import FILES, Files
@@ -101,7 +102,13 @@ def _from_pickles(name: str, options: Options, folder: Path, report: Report) -> 
     pictures = np.concatenate([part.data for part in parts]).transpose(0, 3, 1, 2)
     targets = torch.tensor([target for part in parts for target in part.targets], dtype=torch.int64)
     shape = DATASETS[name].describe(options)
-    return Dataset(torch.from_numpy(np.ascontiguousarray(pictures)), targets, shape, fixed_test=len(parts[1].targets))
+    return Dataset(
+        torch.from_numpy(np.ascontiguousarray(pictures)),
+        targets,
+        shape,
+        fixed_test=len(parts[1].targets),
+        augmentation=Augmentation.named(str(options.get("augmentation", "none"))),
+    )
 
 
 def _opened(known: Any, held: Path, *, train: bool) -> Any:
