@@ -264,6 +264,7 @@ _published(
     Option("dropout", 0.2, "share of units dropped in training before the head", low=0, high=0.95),
     tiny={"width": 0.125, "dropout": 0.0},
 )
+_TINY_RESNETS: dict[int, Options] = {18: {"width": 0.125, "stem": "small"}, 50: {"width": 0.125}}
 for _depth, _blocks in (
     (18, "8 basic"),
     (34, "16 basic"),
@@ -283,7 +284,7 @@ for _depth, _blocks in (
             "imagenet: 7×7 and pooling, a quarter of the side; small: 3×3, the whole side",
             choices=("imagenet", "small"),
         ),
-        tiny={"width": 0.125, "stem": "small"} if _depth in (18, 50) else {},
+        tiny=_TINY_RESNETS.get(_depth, {}),
     )
 ARCHITECTURES.register(
     ArchitectureEntry(
