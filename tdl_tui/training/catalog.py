@@ -139,7 +139,7 @@ _optimizer(
     "optimizers:sgd",
     "Cauchy 1847",
     full_batch=True,
-    recipe={**_WHOLE, "optimizer.lr": 0.1, "training.epochs": 500},
+    recipe={**_WHOLE, "optimizer.lr": 0.3, "training.epochs": 500},
 )
 _optimizer(
     "sgd",
@@ -154,7 +154,7 @@ _optimizer(
     "optimizers:momentum",
     "Polyak 1964",
     _MOMENTUM,
-    recipe={"optimizer.lr": 1e-2},
+    recipe={"optimizer.lr": 0.03},
 )
 _optimizer(
     "nesterov",
@@ -162,7 +162,7 @@ _optimizer(
     "optimizers:nesterov",
     "Nesterov 1983; Sutskever et al. 2013",
     _MOMENTUM,
-    recipe={"optimizer.lr": 1e-2},
+    recipe={"optimizer.lr": 0.03},
 )
 _optimizer(
     "adagrad",
@@ -170,7 +170,7 @@ _optimizer(
     "optimizers:adagrad",
     "Duchi et al. 2011",
     Option("eps", 1e-10, _EPS.help, low=0, above=True),
-    recipe={"optimizer.lr": 1e-2},
+    recipe={"optimizer.lr": 0.03},
 )
 _optimizer(
     "adadelta",
@@ -241,7 +241,7 @@ _optimizer(
     "Shazeer & Stern 2018, arXiv 1804.04235",
     Option("beta2_decay", -0.8, "the second moments' decay at step t is 1 − t to this power", low=-1, high=0),
     Option("clip", 1.0, "largest root mean square of an update", low=1, high=1000),
-    recipe={"optimizer.lr": 1e-2},
+    recipe={"optimizer.lr": 0.03},
 )
 _optimizer(
     "muon",
@@ -251,6 +251,7 @@ _optimizer(
     Option("momentum", 0.95, "decay of the matrices' gradients, with Nesterov's look ahead", low=0, high=0.9999),
     Option("betas", (0.9, 0.95), "AdamW's, for the other weights", low=0, high=0.999999, fixed=True),
     _EPS,
+    recipe={"optimizer.lr": 5e-3},
 )
 _optimizer(
     "lbfgs",

@@ -60,7 +60,7 @@ class _Search(optim.Optimizer):
         return torch.cat([parameter.reshape(-1) for parameter in self._parameters])
 
     def _put(self, weights: Tensor) -> None:
-        for parameter, part in zip(self._parameters, torch.split(weights, self._sizes), strict=True):
+        for parameter, part in zip(self._parameters, weights.split_with_sizes(self._sizes), strict=True):
             parameter.copy_(part.view_as(parameter))
 
     def _seed(self) -> int:
