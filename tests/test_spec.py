@@ -83,6 +83,10 @@ def some(options: tuple[Option, ...]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional={option.name: values(option) for option in options})
 
 
+def _given(entry: Entry, options: dict[str, Any]) -> list[tuple[Option, Any]]:
+    return [(option, options[option.name]) for option in entry.options if option.name in options]
+
+
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
     """Experiments that a person may write: any part left out, any right value anywhere."""
@@ -109,7 +113,8 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         "training": draw(some(section_options("training"))),
         "telemetry": draw(some(section_options("telemetry"))),
     }
-    assume(architecture.refusal(shape, {**architecture.defaults(), **document["model"]["options"]}) is None)
+    chosen = {option.name: option.check(value) for option, value in _given(architecture, document["model"]["options"])}
+    assume(architecture.refusal(shape, {**architecture.defaults(), **chosen}) is None)
     document["data"].pop("batch_size", None)  # whole batches are for some optimizers alone
     document["training"].pop("accumulation", None)  # as many parts as a batch has examples, at most
     if not optimizer.gradients:
