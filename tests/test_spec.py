@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from tdl_tui.registry import (
@@ -92,7 +92,10 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     """Experiments that a person may write: any part left out, any right value anywhere."""
     dataset = draw(st.sampled_from(KNOWN_AT_ONCE))
     data_options = draw(some(dataset.options))
-    shape = dataset.describe({**dataset.defaults(), **data_options})
+    try:
+        shape = dataset.describe({**dataset.defaults(), **data_options})
+    except Undescribable:  # options that do not go together
+        reject()
     architecture = draw(st.sampled_from([a for a in ARCHITECTURES if a.refusal(shape, a.defaults()) is None]))
     loss = draw(st.sampled_from([loss for loss in LOSSES if shape.task in loss.tasks]))
     optimizer = draw(st.sampled_from(list(OPTIMIZERS)))
