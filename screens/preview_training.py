@@ -72,7 +72,7 @@ def draw_schedule(
 def draw_cost(
     summary: SummaryAnswer | None, problem: str, epochs: int, width: int, height: int, colors: Palette
 ) -> list[Strip]:
-    """Steps, multiplications and memory."""
+    """Steps, multiply-accumulates and memory."""
     head = headed("Training", "", width, colors)
     if summary is None:
         return [head, *told(problem, colors.caution, width)][:height] if problem else []
@@ -86,7 +86,7 @@ def draw_cost(
             (f"{grouped(steps * epochs)} ", text),
             ("in all", muted),
         ],
-        [("forward  ", muted), (f"{count(each)} ", text), ("multiply-adds an epoch", muted)],
+        [("forward  ", muted), (f"{count(each)} ", text), ("MACs an epoch", muted)],
     ]
     if summary.memory:
         share = summary.memory / summary.free if summary.free else 1.0
@@ -97,8 +97,8 @@ def draw_cost(
                 (f"{size(summary.memory)} ", text if summary.fits else ink(color, bold=True)),
                 ("of ", muted),
                 (f"{size(summary.free)} ", text),
-                ("free  ", muted),
-                (bar(share, max(0, min(24, width - 42))), ink(color)),
+                ("free", muted),
+                (f"  {bar(share, min(24, width - 42))}" if width > 46 else "", ink(color)),
             ]
         )
     out = [head, *(line(row, width) for row in rows)]

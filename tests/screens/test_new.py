@@ -543,7 +543,8 @@ def test_the_learning_rate_is_drawn_as_it_will_be() -> None:
 
 
 def test_what_does_not_fit_into_memory_is_said() -> None:
-    assert "3.00 MiB of 1.00 GiB free" in drawn(Preview(Form().shape, 20, RECIPES, section="Training"))
+    for width in (34, 60):
+        assert "3.00 MiB of 1.00 GiB free" in drawn(Preview(Form().shape, 20, RECIPES, section="Training"), width)
     huge = replace(RECIPES, memory=2**34)
     assert "does not fit" in drawn(Preview(Form().shape, 20, huge, section="Training"))
     assert obstacle(huge, None) == "needs 16.0 GiB, 1.00 GiB free"
@@ -578,7 +579,7 @@ async def test_the_preview_follows_the_section(app: Workbench, until: Until) -> 
         assert "▀" in data and "hidden1" in network.split("▀")[0]
         assert LOSSES["cross_entropy"].formula.split()[0] in objective and "over the" in objective
         assert "Learning rate" in optimizer and "Learning rate" in schedule
-        assert "multiply-adds an epoch" in training
+        assert "MACs an epoch" in training
 
 
 async def test_a_long_network_is_looked_through(app: Workbench, until: Until, monkeypatch: pytest.MonkeyPatch) -> None:
