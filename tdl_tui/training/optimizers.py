@@ -43,7 +43,8 @@ def adagrad(
 ) -> optim.Optimizer:
     """v ← v + g², w ← w − lr·g/(√v + eps) (Duchi et al. 2011)."""
     held = list(parameters)
-    return optim.Adagrad(held, lr=lr, eps=eps, weight_decay=weight_decay, fused=_fused(held, FUSED_DEVICES - {"mps"}))
+    fused = _fused(held, frozenset({"cpu"}))  # not every torch that we take has one for CUDA
+    return optim.Adagrad(held, lr=lr, eps=eps, weight_decay=weight_decay, fused=fused)
 
 
 def adadelta(

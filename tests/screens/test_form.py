@@ -193,3 +193,13 @@ def test_an_unknown_name_is_a_fault_of_its_field() -> None:
     form = Form({"data": {"dataset": "digitz"}})
     assert "digits" in form.wrong["data.dataset"]
     assert form.shape is None
+
+
+@pytest.mark.parametrize("dataset", ["digits", "mnist1d"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.names())
+def test_an_optimizer_brings_its_recipe(optimizer: str, dataset: str) -> None:
+    form = put(Form(), data__dataset=dataset, optimizer__name=optimizer)
+    chosen = {"data": {"dataset": dataset}, "optimizer": {"name": optimizer}}
+    expected = spec.experiment({**chosen, "model": {"architecture": form.architecture}})
+    assert form.experiment() == expected
+    assert {field.path: form.value(field) for field in form.fields}["optimizer.lr"] == expected.optimizer.lr

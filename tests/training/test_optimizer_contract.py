@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn, optim
 
+from tdl_tui.data.prepare import prepare
 from tdl_tui.registry import OPTIMIZERS, OptimizerEntry, Option, Value
 from tdl_tui.spec import SpecError, experiment
 from tdl_tui.training import checkpoints
@@ -207,3 +208,21 @@ def test_its_recipe_goes_before_the_dataset_and_after_the_person(entry: Optimize
     assert said.optimizer.lr == 0.123
     if "optimizer.lr" not in entry.recipe:
         assert document["optimizer"]["lr"] == 1e-2
+
+
+@pytest.mark.parametrize("entry", [entry for entry in OPTIMIZERS if entry.full_batch], ids=lambda entry: entry.name)
+def test_one_of_full_batches_takes_no_others(entry: OptimizerEntry) -> None:
+    with pytest.raises(SpecError, match=rf"data\.batch_size: must be 0 for {entry.name}.*sgd takes batches; got 64"):
+        experiment({"optimizer": {"name": entry.name}, "data": {"batch_size": 64}})
+
+
+@pytest.mark.parametrize("storage", ["memory", "stream"])
+def test_the_whole_training_part_is_one_batch(storage: str, tmp_path: Path) -> None:
+    data = {"dataset": "blobs", "storage": storage, "loader_workers": 0, "split": [0.5, 0.25, 0.25]}
+    chosen = experiment({"data": data, "optimizer": {"name": "gradient_descent"}})
+    batches = prepare(chosen, tmp_path, torch.device("cpu")).batches
+    try:
+        assert batches.steps_per_epoch == 1
+        assert [len(targets) for _, targets in batches.epoch(0)] == [chosen.shape.examples // 2]
+    finally:
+        batches.close()
