@@ -246,7 +246,7 @@ class Trainer:
         self._best_saved = self.monitor.best
         self._warned = False
         self._paused = False
-        again = f"from step {at.step} " if at.step else ""
+        again = f"from step {at.step:,} " if at.step else ""
         self.recorder.update(state=State.RUNNING, message="", progress=self._progress())
         self.recorder.event("state", f"training {again}on {self.device}, {_cpu_threads(self.threads.count)}", at.step)
 
@@ -269,7 +269,7 @@ class Trainer:
         self.recorder.check()
         if self.blocks.nonfinite is not None:
             step = self.blocks.nonfinite
-            self._not_finite(f"the loss is not finite from step {step} on", step)
+            self._not_finite(f"the loss is not finite from step {step:,} on", step)
 
     def _not_finite(self, what: str, step: int) -> None:
         """Raises NotFinite; where the experiment asks to go on, says so once."""
@@ -281,7 +281,7 @@ class Trainer:
             for layer in layers(self.model)
             if not all(bool(torch.isfinite(p).all()) for p in layer.parameters)
         ]
-        where = f"not finite at step {self.position.step}: {', '.join(wrong)}" if wrong else "all weights are finite"
+        where = f"not finite at step {self.position.step:,}: {', '.join(wrong)}" if wrong else "all weights are finite"
         message = f"{what}; {where}"
         if self.experiment.training.stop_on_nonfinite:
             self.recorder.event("error", message, step)
@@ -327,18 +327,18 @@ class Trainer:
             if command.verb == "pause":
                 self._paused = True
                 recorder.update(state=State.PAUSED)
-                text = f"paused at step {step}"
+                text = f"paused at step {step:,}"
             elif command.verb == "resume":
                 self._paused = False
                 recorder.update(state=State.RUNNING)
-                text = f"went on at step {step}"
+                text = f"went on at step {step:,}"
             elif command.verb == "stop":
                 self._checkpoint()
                 recorder.update(state=State.STOPPED, progress=self._progress())
-                text = f"stopped at step {step}, with a checkpoint"
+                text = f"stopped at step {step:,}, with a checkpoint"
             elif command.verb == "checkpoint":
                 self._checkpoint(f"step-{step}.pt")
-                text = f"checkpoint at step {step}"
+                text = f"checkpoint at step {step:,}"
             elif command.verb == "set":
                 text = self._set(command.arguments, step)
             else:
@@ -358,7 +358,7 @@ class Trainer:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
             return f"refused: optimizer.lr must be a number above 0, got {value}"
         self._set_lr(float(value), step)
-        return f"learning rate {value:g} from step {step + 1} on"
+        return f"learning rate {value:g} from step {step + 1:,} on"
 
     def _set_lr(self, value: float, step: int) -> None:
         self.base_lr = value
@@ -413,7 +413,7 @@ class Trainer:
         self.observer.observe(found[name] if name == "loss" else -found[name])
         factor = self.schedule(step + 1)
         if factor < before:
-            text = f"val/{name} stands still: {factor:.3g} of the learning rate from step {step + 1} on"
+            text = f"val/{name} stands still: {factor:.3g} of the learning rate from step {step + 1:,} on"
             self.recorder.event("schedule", text, step, {"factor": factor})
 
     def _writes(self) -> bool:
@@ -439,7 +439,7 @@ class Trainer:
         """Notices weights that the last steps broke. Raises NotFinite."""
         if not math.isfinite(loss):
             self._read_block(wait=True)  # where a step's own loss was not finite, that step is named
-            self._not_finite(f"the {part} loss is not finite at step {self.position.step}", self.position.step)
+            self._not_finite(f"the {part} loss is not finite at step {self.position.step:,}", self.position.step)
 
     def _patience_is_over(self) -> bool:
         patience = self.experiment.training.early_stopping.patience
@@ -472,7 +472,9 @@ class Trainer:
         best = self.monitor.best
         if stopping.restore_best and best is not None and self.best_weights is not None:
             self.model.load_state_dict(self.best_weights, strict=False)
-            self.recorder.event("best", f"weights of step {best.step} taken ({best.series} {best.value:.4g})", at.step)
+            self.recorder.event(
+                "best", f"weights of step {best.step:,} taken ({best.series} {best.value:.4g})", at.step
+            )
         elif self.average:
             self.model.load_state_dict(self.average.model.state_dict())
         self.average = None  # the model itself has the weights that are tested
@@ -515,7 +517,7 @@ class Trainer:
             self._best_saved = best
         for file in filter(None, (checkpoints.LAST, name)):
             checkpoints.save(self.folder / file, content)
-        self.recorder.event("checkpoint", f"checkpoint at step {self.position.step}", self.position.step)
+        self.recorder.event("checkpoint", f"checkpoint at step {self.position.step:,}", self.position.step)
         self._checkpoint_due = time.perf_counter() + self.experiment.training.checkpoint_seconds
 
     def content(self) -> dict[str, Any]:
