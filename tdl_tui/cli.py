@@ -46,9 +46,13 @@ def workbench(open_folder: Path | None = None, new_document: dict[str, object] |
     """Opens the workbench at the table of runs, at a run, or at the form. Returns when it is left."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise WrongRequest("the workbench needs a terminal; tdl --help lists what works without one")
+    import signal
+
     from tdl_tui.runs.folders import find_home
     from tdl_tui.screens.app import run
 
+    # A terminal that goes away ends the workbench also where whoever started it ignores that, as nohup does.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     run(find_home(), open_folder, new_document)
 
 

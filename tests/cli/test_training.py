@@ -140,6 +140,15 @@ def test_ctrl_c_stops_with_a_checkpoint(environment: dict[str, str]) -> None:
     assert Path(environment["TDL_HOME"], "runs", run, "checkpoints", "last.pt").exists()
 
 
+@pytest.fixture
+def heard_hang_ups() -> Iterator[None]:
+    """Programs started here take a hang-up as they would in a terminal, though nohup may run the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heard_hang_ups")
 def test_a_hang_up_only_lets_go_and_a_dead_worker_is_told(environment: dict[str, str]) -> None:
     process, run = started(environment)
     process.send_signal(signal.SIGHUP)
