@@ -39,6 +39,7 @@ from tdl_tui.registry import (
     parse_value,
     shown,
 )
+from tdl_tui.sizes import PartSizes, part_sizes
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,12 @@ class Experiment(Section):
     def shape(self) -> DataShape:
         """The shape of the data, with its options."""
         return DATASETS[self.data.dataset].describe(self.data.options)
+
+    @property
+    def part_sizes(self) -> PartSizes:
+        """How many examples are for training, validation and the test. Raises ValueError where they are too few."""
+        shape = self.shape
+        return part_sizes(shape.examples, self.data.split, shape.fixed_test, shape.fixed_train)
 
     @property
     def title(self) -> str:

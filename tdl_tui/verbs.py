@@ -33,7 +33,7 @@ from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State, Summary
 from tdl_tui.runs.schema import UnreadableRun
 from tdl_tui.runs.table import RunTable
-from tdl_tui.sizes import PartSizes, part_sizes, steps_per_epoch
+from tdl_tui.sizes import PartSizes, steps_per_epoch
 from tdl_tui.spec import Experiment, SpecError, assign, assign_text, experiment, read, section_options
 from tdl_tui.worker import steer
 from tdl_tui.worker.answers import SamplesAnswer
@@ -251,12 +251,11 @@ def _choose(document: dict[str, Any], section: str, key: str, name: str | None) 
 
 
 def _epoch(made: Experiment) -> tuple[PartSizes, int]:
-    shape, data = made.shape, made.data
     try:
-        sizes = part_sizes(shape.examples, data.split, shape.fixed_test, shape.fixed_train)
+        sizes = made.part_sizes
     except ValueError as error:
         raise WrongRequest(f"data.split: {error}") from None
-    return sizes, steps_per_epoch(sizes.train, data.batch_size)
+    return sizes, steps_per_epoch(sizes.train, made.data.batch_size)
 
 
 def _print_experiment(made: Experiment, sizes: PartSizes, steps: int, as_json: bool) -> None:

@@ -31,8 +31,7 @@ def assemble(
     Raises DataError, and whatever the architecture raises.
     """
     torch.manual_seed(experiment.seed)
-    model = build(experiment.model.architecture, experiment.shape, experiment.model.options)
-    freeze(model, experiment.model.freeze)
+    model = _network(experiment)
     layout = devices.memory_format(model, device, experiment.training.precision)
     model.to(device).to(memory_format=layout)  # type: ignore[call-overload]  # torch's overloads leave it out
     prepared = prepare(
@@ -45,6 +44,18 @@ def assemble(
     )
     introduce(model, prepared.context)
     return model, prepared
+
+
+def outline(experiment: Experiment) -> nn.Module:
+    """The model on the meta device: shapes alone, no weights."""
+    with torch.device("meta"):
+        return _network(experiment)
+
+
+def _network(experiment: Experiment) -> nn.Module:
+    model = build(experiment.model.architecture, experiment.shape, experiment.model.options)
+    freeze(model, experiment.model.freeze)
+    return model
 
 
 def introduce(model: nn.Module, context: Mapping[str, Tensor]) -> None:

@@ -10,13 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from tdl_tui.data.storage import SHARE, free_bytes
-from tdl_tui.models.build import build
-from tdl_tui.models.freeze import freeze
 from tdl_tui.plugins.faults import fault
 from tdl_tui.registry import OPTIMIZERS, DataShape
-from tdl_tui.sizes import part_sizes
 from tdl_tui.spec import Experiment
 
+from .assembly import outline
 from .summary import example_of
 from .tracing import Trace, tensors
 
@@ -58,8 +56,7 @@ def estimate(experiment: Experiment, module: nn.Module, device: torch.device) ->
     to a tenth; recurrent kernels there hold on to up to three times as much. Workspaces within libraries, and what an
     allocator keeps back, are not in it.
     """
-    shape, data = experiment.shape, experiment.data
-    sizes = part_sizes(shape.examples, data.split, shape.fixed_test, shape.fixed_train)
+    shape, data, sizes = experiment.shape, experiment.data, experiment.part_sizes
     entry = OPTIMIZERS[experiment.optimizer.name]
     learned = [p for p in module.parameters() if p.requires_grad]
     held = sum(t.nbytes for t in (*module.parameters(), *module.buffers()))
@@ -80,9 +77,7 @@ def estimate(experiment: Experiment, module: nn.Module, device: torch.device) ->
 
 def check(experiment: Experiment, device: torch.device) -> None:
     """Raises NotEnoughMemory where by its estimate the training takes more than is free on `device`."""
-    with torch.device("meta"):
-        module = build(experiment.model.architecture, experiment.shape, experiment.model.options)
-    freeze(module, experiment.model.freeze)
+    module = outline(experiment)
     try:
         needed = estimate(experiment, module, device)
     except Exception as error:

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from tdl_tui.registry import DATASETS
-from tdl_tui.sizes import part_sizes
 from tdl_tui.spec import Experiment
 
 
@@ -64,13 +63,12 @@ def check_batch(experiment: Experiment) -> None:
     data = experiment.data
     if not DATASETS[data.dataset].own:
         return
-    shape = experiment.shape
     try:
-        training = part_sizes(shape.examples, data.split, shape.fixed_test, shape.fixed_train).train
+        training = experiment.part_sizes.train
     except ValueError as error:
         raise LaunchError(f"data.split: {error}") from None
     if training < data.batch_size:
-        there = f"of the {shape.examples} examples {training} are for training"
+        there = f"of the {experiment.shape.examples} examples {training} are for training"
         raise LaunchError(f"data.batch_size: must be at most {training}, as {there}; got {data.batch_size}")
 
 

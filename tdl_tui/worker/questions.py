@@ -16,13 +16,11 @@ from tdl_tui.data.prepare import load
 from tdl_tui.data.probes import choose_probes, probe
 from tdl_tui.data.splits import split
 from tdl_tui.data.storage import free_bytes
-from tdl_tui.models.build import build
-from tdl_tui.models.freeze import freeze
 from tdl_tui.registry import DATASETS
-from tdl_tui.sizes import part_sizes, steps_per_epoch
+from tdl_tui.sizes import steps_per_epoch
 from tdl_tui.spec import Experiment
 from tdl_tui.training import devices, memory, schedules
-from tdl_tui.training.assembly import assemble
+from tdl_tui.training.assembly import assemble, outline
 from tdl_tui.training.lr_range import check as check_range_test
 from tdl_tui.training.lr_range import range_test
 from tdl_tui.training.summary import example_of, summarize
@@ -37,11 +35,9 @@ RANGE_SECONDS = 45.0  # before whoever asks stops waiting
 def summary(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
     """A SummaryAnswer. Allocates no weights and loads no data."""
     shape = experiment.shape
-    with torch.device("meta"):
-        module = build(experiment.model.architecture, shape, experiment.model.options)
-    freeze(module, experiment.model.freeze)
+    module = outline(experiment)
     found = summarize(module, shape.input, example_of(shape).dtype)
-    sizes = part_sizes(shape.examples, experiment.data.split, shape.fixed_test, shape.fixed_train)
+    sizes = experiment.part_sizes
     layers = tuple(
         LayerAnswer(
             layer.name,
