@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+import stat
 import tempfile
+from functools import cache
 from pathlib import Path
 
+from . import migrations
+
 FILE = "run.db"
-VERSION = 2  # 1 had smaller chunks and rollup rows; no release wrote it
+BESIDE = ("-wal", "-shm", "-journal")  # SQLite's own files have its name and one of these
+VERSION = 2  # earlier ones are in migrations.py
 APPLICATION_ID = 0x74646C52  # "tdlR"
 PAGE_BYTES = 8192  # one holds a full chunk, or two rollup rows: a row that needs a second page costs twice
 BUSY_SECONDS = 5.0
@@ -76,28 +81,34 @@ def create(folder: Path) -> sqlite3.Connection:
 
 
 def open_writable(folder: Path) -> sqlite3.Connection:
-    """The run's database for its one writer. Raises Damaged or NewerSchema."""
-    path = folder / FILE
-    if not path.is_file():
-        raise Damaged(f"{path} is missing")
+    """The run's database for its one writer, in today's layout. Raises Damaged or NewerSchema."""
+    path = _file_of(folder)
     try:
+        with contextlib.closing(_open(f"{path.absolute().as_uri()}?mode=ro")) as look:
+            version = check_layout(look, path)  # what is not for us stays as it is: a writer moves SQLite's log
         connection = _connect(path)
-        _check(connection, path)
-        mode = _set_journal_mode(connection, folder)
-        # without WAL each commit has to reach the disk; with it, a flush sees to that
-        connection.execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}")
-        connection.execute("PRAGMA secure_delete = OFF")
-        connection.execute("PRAGMA journal_size_limit = 16777216")
-    except sqlite3.DatabaseError as error:
+        try:
+            if version < VERSION:
+                migrations.migrate(connection, version, VERSION)
+            mode = _set_journal_mode(connection, folder)
+            # without WAL each commit has to reach the disk; with it, a flush sees to that
+            connection.execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}")
+            connection.execute("PRAGMA secure_delete = OFF")
+            connection.execute("PRAGMA journal_size_limit = 16777216")
+        except BaseException:
+            connection.close()
+            raise
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # names, and SQLite's own words, may be no UTF-8
         raise damaged(path, error) from None
     return connection
 
 
 def open_readonly(folder: Path) -> sqlite3.Connection:
-    """The run's database for a reader, which needs no permission to write. Raises Damaged or NewerSchema."""
-    path = folder / FILE
-    if not path.is_file():
-        raise Damaged(f"{path} is missing")
+    """The run's database for a reader, which needs no permission to write. Raises Damaged or NewerSchema.
+
+    One in an earlier layout is read from a private copy, brought up to today's: it stays as it is.
+    """
+    path = _file_of(folder)
     uri = path.absolute().as_uri()
     try:
         try:
@@ -110,13 +121,8 @@ def open_readonly(folder: Path) -> sqlite3.Connection:
             with tempfile.TemporaryDirectory(prefix="tdl-") as copy:
                 shutil.copyfile(path, Path(copy, FILE))
                 shutil.copyfile(write_ahead_log, Path(copy, FILE + "-wal"))
-                memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-                with sqlite3.connect(Path(copy, FILE)) as source:
-                    source.backup(memory)
-                source.close()
-                _check(memory, path)
-                return memory
-    except sqlite3.DatabaseError as error:
+                return _private_copy(sqlite3.connect(Path(copy, FILE)), path)
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # names, and SQLite's own words, may be no UTF-8
         raise damaged(path, error) from None
     except OSError as error:
         raise Damaged(f"{path} cannot be read: {error.strerror}") from None
@@ -155,22 +161,84 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 
+def _file_of(folder: Path) -> Path:
+    """The path of the run's database. Raises Damaged where that, or what SQLite has beside it, is no plain file."""
+    path = folder / FILE
+    for name in (path, *(path.with_name(FILE + ending) for ending in BESIDE)):
+        try:
+            mode = name.lstat().st_mode
+        except FileNotFoundError:
+            if name is path:
+                raise Damaged(f"{path} is missing") from None
+            continue
+        except OSError as error:
+            raise Damaged(f"{name} cannot be read: {error.strerror}") from None
+        if not stat.S_ISREG(mode):
+            raise Damaged(f"{name} is a link or no plain file: a run's record is one")
+    return path
+
+
+def _open(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+
 def _checked(uri: str, path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection = _open(uri)
     try:
-        _check(connection, path)
+        version = check_layout(connection, path)
     except BaseException:
         connection.close()
         raise
-    return connection
+    return connection if version == VERSION else _private_copy(connection, path)
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
+def _private_copy(source: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """A copy that nobody else sees, in today's layout, on the disk where it is large. Closes the source."""
+    copy = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    try:
+        with contextlib.closing(source):
+            source.backup(copy)
+        version = check_layout(copy, path)
+        if version < VERSION:
+            migrations.migrate(copy, version, VERSION)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+def check_layout(connection: sqlite3.Connection, path: Path) -> int:
+    """The version that wrote the database, this one's or an earlier one's. Raises Damaged or NewerSchema.
+
+    It has the tables of a run and nothing else: a view or a trigger would be somebody's program.
+    """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID or version < 1:
         raise Damaged(f"{path} is not the record of a run")
-    if version < VERSION:
-        raise Damaged(f"{path} was written by an earlier version of tdl, in a layout that is no longer read")
     if version > VERSION:
         raise NewerSchema(f"{path} was written by a newer version (schema {version}, this one reads {VERSION})")
+    found = _layout(connection)
+    tables = {entry for entry in _known_layout() if entry[0] == "table"}
+    if not tables <= found <= _known_layout():
+        raise Damaged(f"{path} has other tables than the record of a run")
+    return int(version)
+
+
+def missing_indexes(connection: sqlite3.Connection) -> dict[str, str]:
+    """The indexes that are not there: their names, and the statements that make them."""
+    return {name: sql for _, name, sql in sorted(_known_layout() - _layout(connection))}
+
+
+def _layout(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
+    """Kind, name and statement of everything in the database but what SQLite keeps for itself."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'")
+    return frozenset(rows.fetchall())
+
+
+@cache
+def _known_layout() -> frozenset[tuple[str, str, str]]:
+    """As `_layout`, of a new run. All versions so far have the same tables."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(TABLES)
+        return _layout(connection)

@@ -402,22 +402,14 @@ def bucket_size(start: int, stop: int, width: int) -> int:
 
 
 class SeriesWriter:
-    """Turns what is recorded of one series into rows. Keeps the last chunk, and the buckets that fill no row yet."""
+    """Turns what is recorded of one series into rows. Keeps the last chunk, and what no rollup row holds yet."""
 
     def __init__(self, stored: SeriesReader) -> None:
         self.series = stored.series
         self._chunk = stored.last_chunk()
         self._is_stored = True
         self._is_changed = False
-        steps, _, values = stored.points(stored.closed - stored.closed % BASE, stored.closed)
-        self._step = steps[0] if steps else 0  # of the first of the points that fill no bucket yet
-        self._values = values
-        self._levels: list[Columns] = []
-        known = stored.closed // BASE  # buckets of a level; the level above gets to know them by full rows
-        while known or not self._levels:
-            full = known // ROW * ROW
-            self._levels.append(stored.complete(len(self._levels), full, known))
-            known = full // FACTOR
+        self._rollups = RollupWriter.after(stored)
 
     def write(self, piece: Piece) -> Iterable[Statement]:
         """Takes a piece in. The statements are for one transaction, together with those of `finish`."""
@@ -434,7 +426,7 @@ class SeriesWriter:
                 ordinal = 0
                 if chunk is not None:
                     yield from self.finish()
-                    yield from self._roll_up(chunk)
+                    yield from self._rollups.add(chunk)
                     ordinal = chunk.first + len(chunk)
                 # single points keep their steps and times one by one
                 chunk = self._chunk = Chunk(ordinal, step, piece.stride, piece.time_at(start), singles=total == 1)
@@ -450,8 +442,32 @@ class SeriesWriter:
             yield self._chunk.update(self.series) if self._is_stored else self._chunk.insertion(self.series)
             self._is_stored, self._is_changed = True, False
 
-    def _roll_up(self, chunk: Chunk) -> Iterator[Statement]:
-        """Adds the buckets that a chunk, which is followed by another now, has completed."""
+
+class RollupWriter:
+    """Turns a series' chunks, one after the other, into rollup rows. Keeps the buckets that fill no row yet."""
+
+    def __init__(self, series: int) -> None:
+        self.series = series
+        self._step = 0  # of the first of the points that fill no bucket yet
+        self._values = array("d")
+        self._levels = [Columns()]
+
+    @classmethod
+    def after(cls, stored: SeriesReader) -> RollupWriter:
+        """One that goes on behind the chunks that are followed by another."""
+        writer = cls(stored.series)
+        steps, _, writer._values = stored.points(stored.closed - stored.closed % BASE, stored.closed)
+        writer._step = steps[0] if steps else 0
+        writer._levels = []
+        known = stored.closed // BASE  # buckets of a level; the level above gets to know them by full rows
+        while known or not writer._levels:
+            full = known // ROW * ROW
+            writer._levels.append(stored.complete(len(writer._levels), full, known))
+            known = full // FACTOR
+        return writer
+
+    def add(self, chunk: Chunk) -> Iterator[Statement]:
+        """Takes a chunk in that is followed by another now. The statements store the rows that it has completed."""
         waiting = len(self._values)
         if not waiting:
             self._step = chunk.step
@@ -488,6 +504,20 @@ class SeriesWriter:
                 self._levels.append(Columns())
             self._levels[level + 1].extend(rollups.fold(full, FACTOR))
             yield from self._full_rows(level + 1, (row + 1) * ROW // FACTOR)
+
+
+def rollup_rows(stored: SeriesReader) -> Iterator[tuple[object, ...]]:
+    """The parameters of INSERT_ROLLUP for all rows that a series should have, by its chunks."""
+    writer = RollupWriter(stored.series)
+    for chunk in stored.chunks(0, stored.closed):
+        for _, parameters in writer.add(chunk):
+            yield parameters
+
+
+def rebuild_rollups(connection: sqlite3.Connection, series: int) -> None:
+    """Makes a series' rollup rows anew from its chunks. Within a transaction."""
+    connection.execute("DELETE FROM rollup WHERE series = ?", (series,))
+    connection.executemany(INSERT_ROLLUP, rollup_rows(SeriesReader(connection, series)))
 
 
 def drop_after(connection: sqlite3.Connection, series: int, step: int) -> None:

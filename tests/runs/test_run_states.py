@@ -267,14 +267,6 @@ def test_a_newer_run_says_so(run: NewRun) -> None:
         RunWriter(run.folder)
 
 
-def test_a_run_in_an_earlier_layout_says_so(run: NewRun) -> None:
-    with sqlite3.connect(run.folder / schema.FILE) as connection:
-        connection.execute("PRAGMA user_version = 1")
-    connection.close()
-    with RunReader(run.folder) as reader:
-        assert "earlier version" in reader.summary().damage
-
-
 READ = """
 import os, sys
 from pathlib import Path
