@@ -44,7 +44,8 @@ class Look:
         summary, values = self.summary, self.values
         progress = summary.progress
         if not progress.step:
-            return [summary.message or str(summary.state)]
+            waits = "queued, waits for its turn" if summary.state is State.QUEUED else str(summary.state)
+            return [summary.message or waits]
         epochs = summary.experiment.get("training", {}).get("epochs", "?")
         of = f"/{count(progress.total_steps)}" if progress.total_steps else ""
         parts = [f"epoch {progress.epoch}/{epochs}", f"step {count(progress.step)}{of}"]

@@ -39,7 +39,7 @@ from tdl_tui.worker import steer
 from tdl_tui.worker.answers import SamplesAnswer
 from tdl_tui.worker.checks import LaunchError, check_batch, check_device
 
-from . import reports
+from . import queue_verb, reports
 from .cli import DONE, FAILED, INTERRUPTED, FailedRequest, WrongRequest, complain, workbench
 from .follow import Interrupts, Progressing, follow, waits
 
@@ -198,6 +198,9 @@ def train(
     seed: Seed = None,
     name: Annotated[str | None, typer.Option("--name", help="what to call the run")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="launch it and return at once")] = False,
+    queued: Annotated[
+        bool, typer.Option("--queue", help="have it wait for its turn, and return; see tdl queue")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the whole experiment and do nothing")] = False,
     plugins: Plugins = None,
     as_json: Json = False,
@@ -212,6 +215,9 @@ def train(
     check_batch(made)
     if dry_run:
         _print_experiment(made, sizes, steps, as_json)
+        return DONE
+    if queued:
+        queue_verb.enqueue(made, as_json)
         return DONE
     return _launch(made, detach, as_json)
 
@@ -357,7 +363,8 @@ def _range_test(made: Experiment, steps: int) -> dict[str, Any]:
 def tail(run: Run, as_json: Json = False) -> int:
     """Follow a run until it ends; Ctrl-C only lets go."""
     folder = _folder(run)
-    _summary(folder)
+    if _summary(folder).state is State.QUEUED:
+        queue_verb.keep_moving(find_home())
     progressing = Progressing(sys.stderr if as_json else sys.stdout, rewrites=False)
     return _ended(folder, follow(folder, progressing, Interrupts()), as_json)
 
@@ -386,6 +393,8 @@ def _ended(folder: Path, summary: Summary, as_json: bool) -> int:
 
 
 # looking
+
+app.command()(queue_verb.queue)
 
 
 @app.command()

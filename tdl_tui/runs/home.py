@@ -122,9 +122,16 @@ def create(home: Path, experiment_document: dict[str, Any], *, title: str, state
 
 def delete(folder: Path) -> Path:
     """Puts a run out of sight, and returns where it is now. Raises HomeError, also for one that is at work."""
-    if lock.held(folder):
-        raise HomeError(f"{folder.name} is being worked on: stop it first")
-    return _rename(folder, folder.with_name(DELETED + folder.name))
+    try:
+        descriptor = lock.acquire(folder)  # nobody starts it meanwhile
+    except lock.Held:
+        raise HomeError(f"{folder.name} is being worked on: stop it first") from None
+    except OSError as error:
+        raise HomeError(f"{folder} cannot be moved: {error.strerror}") from None
+    try:
+        return _rename(folder, folder.with_name(DELETED + folder.name))
+    finally:
+        os.close(descriptor)
 
 
 def restore(path: Path) -> Path:

@@ -346,11 +346,14 @@ def _typed(facts: dict[str, Any], key: str, kind: Any, default: Any) -> Any:
 
 
 def _state(folder: Path, said: State, worker: dict[str, Any]) -> State:
-    """What the worker said, unless it said that it lives: then the lock knows, where it was taken on this machine."""
-    if not said.live:
+    """What the worker said, unless it said that it lives or waits: then the lock knows, where it was taken on this
+    machine. A queued run whose lock is held was handed to a worker that has not spoken yet."""
+    if not (said.live or said is State.QUEUED):
         return said
     if not host.is_here(worker) or worker.get("lock") != lock.inode(folder):
         return State.ELSEWHERE
+    if said is State.QUEUED:
+        return State.STARTING if lock.held(folder) else said
     return said if lock.held(folder) else State.LOST
 
 

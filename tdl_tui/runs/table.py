@@ -11,7 +11,7 @@ from .records import State, Summary
 
 Token = tuple[object, ...]
 SETTLED_NS = 2_000_000_000  # a file that changed so shortly before may change again within its clock's tick
-ASKED = (State.STARTING, State.RUNNING, State.PAUSED, State.LOST)  # what these are, the lock decides
+ASKED = (State.QUEUED, State.STARTING, State.RUNNING, State.PAUSED, State.LOST)  # what these are, the lock decides
 
 
 class RunTable:

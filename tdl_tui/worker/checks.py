@@ -44,6 +44,16 @@ def check_device(device: str) -> None:
         raise LaunchError(f"training.device: {device} is not there; there is {there}")
 
 
+def auto_device() -> str:
+    """The device that auto stands for here, as far as can be seen without torch: cuda:0, mps or cpu.
+
+    Raises LaunchError where torch is not installed.
+    """
+    if _built_for_gpu() and visible_gpus() != 0:
+        return "cuda:0"
+    return "mps" if (sys.platform, platform.machine()) == ("darwin", "arm64") else "cpu"
+
+
 def check_data(experiment: Experiment) -> None:
     """Refuses a folder of data that does not hold what it should, and data of one's own that do not make one batch.
     Raises LaunchError.

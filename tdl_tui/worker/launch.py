@@ -1,22 +1,35 @@
-"""Starting a training: a run, and a detached worker that trains it. Imports no torch."""
+"""Starting a training: a run, and a detached worker that trains it, at once or in its turn. Imports no torch."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tdl_tui.runs import commands, lock
+from tdl_tui.runs import commands, lock, queue
 from tdl_tui.runs import home as runs_home
-from tdl_tui.runs.home import HomeError
+from tdl_tui.runs.home import HomeError, NewRun
+from tdl_tui.runs.records import State
+from tdl_tui.runs.table import RunTable
 from tdl_tui.spec import Experiment
 
-from .checks import LaunchError, check_data, check_device
+from .checks import LaunchError, auto_device, check_data, check_device
 from .environment import reap, start
 from .spare import Spare
 
-__all__ = ["LaunchError", "Launched", "check_device", "launch", "resume"]
+__all__ = [
+    "LaunchError",
+    "Launched",
+    "Queued",
+    "check_device",
+    "enqueue",
+    "ensure_runner",
+    "launch",
+    "resume",
+    "take_turn",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +40,75 @@ class Launched:
     pid: int
 
 
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A run that waits: for which device, and its place among those that wait for it (0: its turn has come)."""
+
+    folder: Path
+    device: str
+    place: int
+
+
 def launch(experiment: Experiment, home: Path, spare: Spare | None = None) -> Launched:
     """Makes a run of the experiment and starts a worker on it: the spare if it is ready, else a new process.
 
     Raises LaunchError, in one line, for what can be refused beforehand (the device, the data, the home folder); the
     home folder is then as it was.
     """
-    check_device(experiment.training.device)
-    check_data(experiment)
-    try:
-        run = runs_home.create(home, experiment.document(), title=experiment.title)
-    except HomeError as error:
-        raise LaunchError(str(error)) from None
+    run = _make(experiment, home, State.STARTING)
     try:
         return Launched(run.folder, _put_to_work(run.folder, run.lock_fd, spare))
     except LaunchError:
         shutil.rmtree(run.folder, ignore_errors=True)
         raise
+
+
+def enqueue(experiment: Experiment, home: Path) -> Queued:
+    """Makes a run of the experiment that waits for its turn, and sees to it that a runner is there to start it.
+
+    Raises LaunchError as `launch` does.
+    """
+    run = _make(experiment, home, State.QUEUED)
+    os.close(run.lock_fd)  # from here on it waits
+    try:
+        ensure_runner(home)
+    except OSError as error:
+        with suppress(HomeError):  # a runner that somebody else started has it
+            runs_home.purge(runs_home.delete(run.folder))
+        raise LaunchError(f"no runner can be started for the queue: {error.strerror}") from None
+    auto = auto_device()
+    runs = RunTable(home).refresh()
+    device = next((queue.device_of(found, auto) for found in runs if found.id == run.folder.name), auto)
+    return Queued(run.folder, device, queue.places(runs, auto).get(run.folder.name, 0))
+
+
+def ensure_runner(home: Path) -> int | None:
+    """Starts the process that starts queued runs, unless it is there, and returns its pid. Raises OSError."""
+    if lock.held(queue.make_folder(home)):
+        return None
+    process = start("tdl_tui.worker.queue_runner", [str(home)], [])
+    reap(process)
+    return process.pid
+
+
+def take_turn(folder: Path) -> Launched | None:
+    """Starts a worker on a queued run; None where somebody else has started it, or taken it out, meanwhile.
+
+    The run stays queued until its worker says something. Raises LaunchError where no worker can be started.
+    """
+    try:
+        lock_fd = lock.acquire(folder)
+    except (lock.Held, FileNotFoundError):
+        return None
+    try:
+        queued = queue.is_queued(folder)
+    except BaseException:
+        os.close(lock_fd)
+        raise
+    if not queued:
+        os.close(lock_fd)
+        return None
+    return Launched(folder, _put_to_work(folder, lock_fd, None))
 
 
 def resume(folder: Path, spare: Spare | None = None) -> Launched:
@@ -60,6 +125,16 @@ def resume(folder: Path, spare: Spare | None = None) -> Launched:
     for command in commands.pending(folder):
         commands.take(command)  # what the worker before did not live to hear is not meant for this one
     return Launched(folder, _put_to_work(folder, lock_fd, spare))
+
+
+def _make(experiment: Experiment, home: Path, state: State) -> NewRun:
+    """A new run of what can be trained here. Raises LaunchError."""
+    check_device(experiment.training.device)
+    check_data(experiment)
+    try:
+        return runs_home.create(home, experiment.document(), title=experiment.title, state=state)
+    except HomeError as error:
+        raise LaunchError(str(error)) from None
 
 
 def _put_to_work(folder: Path, lock_fd: int, spare: Spare | None) -> int:

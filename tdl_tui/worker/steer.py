@@ -11,15 +11,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tdl_tui.runs import commands, lock
+from tdl_tui.runs import commands, lock, queue
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State, Summary
+from tdl_tui.runs.schema import UnreadableRun
+from tdl_tui.runs.writer import WriteError
 
 from . import launch
 from .spare import Spare
 
 SECONDS = 60.0
 LIVE = (State.STARTING, State.RUNNING, State.PAUSED)
+OUT_OF_QUEUE = "taken out of the queue before it began"
 ENDED = (State.FINISHED, State.STOPPED, State.FAILED, State.LOST)
 
 
@@ -36,12 +39,13 @@ def pause(folder: Path, timeout: float = SECONDS) -> str:
 
 
 def resume(folder: Path, timeout: float = SECONDS, spare: Spare | None = None) -> str:
-    """Lets a paused run go on; starts a worker on a stopped, failed or lost one, from its last checkpoint."""
+    """Lets a paused run go on; starts a worker on a stopped, failed or lost one, from its last checkpoint, and on a
+    queued one before its turn."""
     summary = _summary(folder)
     match summary.state:
         case State.PAUSED:
             return _command(summary, folder, "resume", timeout)
-        case State.STOPPED | State.FAILED | State.LOST:
+        case State.STOPPED | State.FAILED | State.LOST | State.QUEUED:
             return _restart(summary, folder, timeout, spare)
         case State.STARTING | State.RUNNING:
             raise SteerError(f"{summary.id} is {summary.state} already")
@@ -51,8 +55,17 @@ def resume(folder: Path, timeout: float = SECONDS, spare: Spare | None = None) -
 
 
 def stop(folder: Path, timeout: float = SECONDS) -> str:
-    """Ends training after the step in progress, with a checkpoint to resume from."""
-    return _command(_summary(folder), folder, "stop", timeout)
+    """Ends training after the step in progress, with a checkpoint to resume from; takes a queued run out of the
+    queue."""
+    summary = _summary(folder)
+    if summary.state is State.QUEUED:
+        try:
+            if queue.leave(folder, State.STOPPED, OUT_OF_QUEUE):
+                return f"{summary.id} is out of the queue"
+        except (OSError, UnreadableRun, WriteError) as error:
+            raise SteerError(f"{summary.id} cannot be taken out of the queue: {error}") from None
+        summary = _summary(folder)  # its turn came just then
+    return _command(summary, folder, "stop", timeout)
 
 
 def checkpoint(folder: Path, timeout: float = SECONDS) -> str:
@@ -122,7 +135,7 @@ def _restart(summary: Summary, folder: Path, timeout: float, spare: Spare | None
         if now.pid == launched.pid and now.state is not State.STARTING:
             if now.state is State.FAILED:
                 raise SteerError(f"{now.id} failed: {now.message}")
-            return f"{now.id} goes on at step {now.progress.step}"
+            return f"{now.id} goes on at step {now.progress.step}" if now.progress.step else f"{now.id} begins"
         if not lock.held(folder) and now.pid != launched.pid:
             raise SteerError(f"{now.id} could not be resumed; see {folder / 'log.txt'}")
         time.sleep(0.02)
@@ -134,7 +147,7 @@ def _out_of_reach(summary: Summary) -> str:
         case State.ELSEWHERE:
             return f"{summary.id} runs on {summary.host or 'another machine'}; go there to steer it"
         case State.QUEUED:
-            return f"{summary.id} is queued: no worker has it yet"
+            return f"{summary.id} is queued: no worker has it yet; resume starts it at once"
         case State.LOST:
             return f"{summary.id} is lost, its worker died; resume starts it again"
         case State.STOPPED | State.FAILED:

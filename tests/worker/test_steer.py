@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,13 @@ def test_stop_checkpoint_and_set_suit_every_live_state(tmp_path: Path, state: St
     assert heard == [("set", {"optimizer.lr": 0.1}), ("checkpoint", {}), ("stop", {})]
 
 
-@pytest.mark.parametrize("state", [State.FINISHED, State.STOPPED, State.FAILED, State.QUEUED])
-@pytest.mark.parametrize("verb", ["pause", "stop", "checkpoint", "set"])
+@pytest.mark.parametrize(
+    ("state", "verb"),
+    [
+        *product([State.FINISHED, State.STOPPED, State.FAILED], ["pause", "stop", "checkpoint", "set"]),
+        *product([State.QUEUED], ["pause", "checkpoint", "set"]),  # stop takes it out of the queue
+    ],
+)
 def test_a_run_without_a_worker_refuses_at_once(tmp_path: Path, state: State, verb: str) -> None:
     folder, lock_fd = make(tmp_path, state)
     os.close(lock_fd)
@@ -91,9 +97,7 @@ def test_a_run_without_a_worker_refuses_at_once(tmp_path: Path, state: State, ve
     assert commands.pending(folder) == []
 
 
-@pytest.mark.parametrize(
-    ("state", "says"), [(State.FINISHED, "has finished"), (State.RUNNING, "running already"), (State.QUEUED, "queued")]
-)
+@pytest.mark.parametrize(("state", "says"), [(State.FINISHED, "has finished"), (State.RUNNING, "running already")])
 def test_what_cannot_be_resumed(tmp_path: Path, state: State, says: str) -> None:
     folder, lock_fd = make(tmp_path, state)
     with pytest.raises(SteerError, match=says):
