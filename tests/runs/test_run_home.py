@@ -31,12 +31,12 @@ def test_the_home_is_the_one_named_or_the_nearest(tmp_path: Path, monkeypatch: p
 
 
 def test_a_new_run_is_complete_when_it_is_seen(tmp_path: Path) -> None:
-    new = home.create(tmp_path / "deep" / "home", {"seed": 3}, title="a\x1bb", state=State.QUEUED)
+    new = home.create(tmp_path / "deep" / "home", {"seed": 3}, title="a\x1bb")
     assert home.run_folders(tmp_path / "deep" / "home") == [new.folder]
     with RunReader(new.folder) as reader:
         summary = reader.summary()
     assert summary.name == "a␛b"
-    assert summary.state is State.QUEUED
+    assert summary.state is State.STARTING
     assert summary.experiment == {"seed": 3}
     assert len(summary.id) == 8 and summary.id[0].isalpha() and summary.id.isalnum()
     os.close(new.lock_fd)
