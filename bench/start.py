@@ -49,10 +49,10 @@ def seconds_to_paint(command: list[str], word: bytes) -> float:
         return time.perf_counter() - began
     finally:
         os.kill(pid, signal.SIGHUP)
-        _end(pid, terminal)
+        end(pid, terminal)
 
 
-def _end(pid: int, terminal: int) -> None:
+def end(pid: int, terminal: int) -> None:
     """Takes the terminal away and waits for the process, so that the next start has the machine for itself."""
     os.close(terminal)
     deadline = time.monotonic() + 5

@@ -40,7 +40,7 @@ CLASSES = 10
 LAYERS = ("conv1", "conv2", "dense1", "dense2", "dense3")
 WATCH = (
     "import sys; from pathlib import Path; from tdl_tui.screens.app import Workbench; "
-    "Workbench(Path(sys.argv[1]), Path(sys.argv[2]), spare=False).run()"
+    "Workbench(*map(Path, sys.argv[1:]), spare=False).run()"
 )
 
 
@@ -117,14 +117,14 @@ def _sample(writer: RunWriter, step: int, total: int, noise: random.Random) -> N
 
 
 class Watched:
-    """The workbench on a run, in a pseudo-terminal of its own."""
+    """The workbench on a run, or on all of a home, in a pseudo-terminal of its own."""
 
-    def __init__(self, home: Path, folder: Path) -> None:
+    def __init__(self, home: Path, *folder: Path) -> None:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         self._child = subprocess.Popen(
-            [sys.executable, "-c", WATCH, str(home), str(folder)],
+            [sys.executable, "-c", WATCH, str(home), *map(str, folder)],
             stdin=slave,
             stdout=slave,
             stderr=slave,

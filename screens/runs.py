@@ -192,6 +192,8 @@ class RunsScreen(LiveScreen[None]):
         self._deleted: list[tuple[str, Path]] = []
         self.awaited = ""
         """The run that was opened last: the cursor goes to it when it is read."""
+        self._left = 0
+        """Runs that are still to be read, when there are many."""
         self._known: RunTable | None = None
         self._losses: Losses | None = None
 
@@ -227,16 +229,21 @@ class RunsScreen(LiveScreen[None]):
         app = workbench(self)
         try:
             self._known = self._known or RunTable(app.home)
-            in_sight, width = app.call_from_thread(self._take, self._known.refresh())
-            self._losses = self._losses or Losses()
-            losses = {run.id: self._losses.of(run, app.home, width) for run in in_sight} if width else {}
-            app.call_from_thread(self._take_losses, losses)
+            for runs, left in self._known.read(self._table.content_size.height):
+                in_sight, width = app.call_from_thread(self._take, runs, left)
+                self._losses = self._losses or Losses()
+                losses = {run.id: self._losses.of(run, app.home, width) for run in in_sight} if width else {}
+                app.call_from_thread(self._take_losses, losses)
         except HomeError as error:
             app.call_from_thread(self._take_problem, str(error))
         finally:
             self._reading = False
 
-    def _take(self, runs: list[Summary]) -> tuple[list[Summary], int]:
+    def _take(self, runs: list[Summary], left: int) -> tuple[list[Summary], int]:
+        if runs is self._table.runs and left == self._left and not self._table.problem:
+            self._table.paint()  # ages go on
+            return self._table.in_sight, self._table.spark_width
+        self._left = left
         self._table.take(runs)
         if any(run.id == self.awaited for run in runs):
             if any(run.id == self.awaited for run in self._table.shown):
@@ -271,11 +278,13 @@ class RunsScreen(LiveScreen[None]):
             pieces.append((f"{said}  ", ink(colors.accent)))
         if live:
             pieces.append((f"{live} training  ", ink(colors.accent)))
-        total = len(table.runs)
+        if self._left:
+            pieces.append((f"reading {self._left:,} more  ", ink(colors.caution)))
+        total = len(table.runs) + self._left
         if table.view.filter:
             pieces.append((f"“{table.view.filter}” ", ink(colors.accent)))
             pieces.append((f"{len(table.shown)} of ", muted))
-        pieces.append((f"{total} run{'' if total == 1 else 's'} ", muted))
+        pieces.append((f"{total:,} run{'' if total == 1 else 's'} ", muted))
         return pieces
 
     # -- looking

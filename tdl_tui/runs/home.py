@@ -34,6 +34,7 @@ __all__ = (
     "resolve",
     "restore",
     "run_folders",
+    "run_ids",
     "runs_folder",
     "tidy",
 )
@@ -60,9 +61,15 @@ class NewRun:
 
 def run_folders(home: Path) -> list[Path]:
     """The runs of a home, in no order. None where there is no home yet. Raises HomeError where it cannot be read."""
+    parent = runs_folder(home)
+    return [parent / name for name in run_ids(home)]
+
+
+def run_ids(home: Path) -> list[str]:
+    """As `run_folders`, their names alone: for those who look often at many."""
     try:
         with os.scandir(runs_folder(home)) as entries:
-            return [Path(e.path) for e in entries if not e.name.startswith(".") and e.is_dir()]
+            return [e.name for e in entries if not e.name.startswith(".") and e.is_dir()]
     except FileNotFoundError:
         return []
     except OSError as error:
