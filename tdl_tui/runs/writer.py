@@ -142,12 +142,14 @@ class RunWriter:
         rows = [(key, encode_fact(value)) for key, value in facts.items()]
         self._operation(lambda transaction: transaction.facts(rows))
 
-    def drop_after(self, step: int) -> None:
-        """Forgets the series, rollups, probe and layer samples after a step, in one transaction, as a resume does."""
+    def drop_after(self, step: int, again: Sequence[str] = ()) -> None:
+        """Forgets the series, rollups, probe and layer samples after a step, in one transaction, as a resume does; of
+        the series `again` also what they have at the step itself.
+        """
         with self._changed:
             for name, last in self._last_steps.items():
-                self._last_steps[name] = min(last, step)
-            self._accept(lambda transaction: transaction.drop_after(step), 1)
+                self._last_steps[name] = min(last, step - 1 if name in again else step)
+            self._accept(lambda transaction: transaction.drop_after(step, again), 1)
 
     def steps(self) -> dict[str, int]:
         """The last recorded step of each series."""
@@ -336,12 +338,12 @@ class _Transaction:
         (number,) = self.connection.execute("SELECT id FROM series WHERE name = ?", (name,)).fetchone()
         return SeriesWriter(SeriesReader(self.connection, number))
 
-    def drop_after(self, step: int) -> None:
+    def drop_after(self, step: int, again: Sequence[str]) -> None:
         for series_writer in self._series.values():
             self._execute_all(series_writer.finish())
         self._series.clear()
-        for (number,) in self.connection.execute("SELECT id FROM series").fetchall():
-            series.drop_after(self.connection, number, step)
+        for number, name in self.connection.execute("SELECT id, name FROM series").fetchall():
+            series.drop_after(self.connection, number, step - 1 if name in again else step)
         for table in ("layer_sample", "probe_sample"):
             self.connection.execute(f"DELETE FROM {table} WHERE step > ?", (step,))
 

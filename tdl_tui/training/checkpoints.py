@@ -1,42 +1,106 @@
-"""Checkpoints: everything that training needs to go on as if it had never stopped."""
+"""Checkpoints: everything that training needs to go on as if it had never stopped.
+
+A file of a checkpoint is what torch.save writes (torch.load reads it as it is) with one line behind it: the SHA-256 of
+all before. The last two are kept, so that there is one to go on from where the last was damaged.
+"""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import random
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 from torch import Tensor, nn
 
 LAST = "last.pt"
+PREVIOUS = "previous.pt"
 BEST = "best.pt"
-FORMAT = 1
+DAMAGED = "damaged.pt"
+FORMAT = 2
+
+SIGN = b"\ntdl checkpoint, sha256 of all before: "
+SIGNATURE_BYTES = len(SIGN) + 64 + 1
+BLOCK_BYTES = 1 << 20
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be written or read. The message is one line for people."""
 
 
-def save(path: Path, content: dict[str, Any]) -> None:
+class DamagedCheckpoint(CheckpointError):
+    """A checkpoint that is not as it was written. `reason` says in what."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} is damaged: {reason}")
+        self.reason = reason
+
+
+class Abandoned(Exception):
+    """The writing of a checkpoint was given up, as was asked."""
+
+
+# ------------------------------------------------------------------------------------------------------------ writing
+
+
+def save(
+    path: Path,
+    content: dict[str, Any],
+    *,
+    previous: Path | None = None,
+    abandoned: Callable[[], bool] = lambda: False,
+) -> None:
     """Writes `content` (tensors and plain values) so that `path` holds it whole or does not change at all.
 
-    Raises CheckpointError.
+    What `path` held goes on as `previous`, where that is given. Other threads compute meanwhile. Raises
+    CheckpointError, and Abandoned soon after `abandoned` says so.
     """
     temporary = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(exist_ok=True)
-        with temporary.open("wb") as file:
-            torch.save({"format": FORMAT, **content}, file)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with open(temporary, "wb", opener=_private) as file:
+            sink = _Sink(file, abandoned)
+            torch.save({"format": FORMAT, **content}, cast(IO[bytes], sink))  # no more of a file is asked for
+            file.write(SIGN + sink.digest.hexdigest().encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        if previous is not None and path.exists():
+            path.replace(previous)
         temporary.replace(path)
         sync_folder(path.parent)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, Abandoned) as error:
+        if abandoned():
+            raise Abandoned from None
         raise CheckpointError(f"{path} cannot be written: {_reason(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class _Sink:
+    """The file that torch writes into. Hashing and writing let other threads run."""
+
+    def __init__(self, file: IO[bytes], abandoned: Callable[[], bool]) -> None:
+        self.digest = hashlib.sha256()
+        self._file = file
+        self._abandoned = abandoned
+
+    def write(self, data: memoryview) -> int:
+        if self._abandoned():
+            raise Abandoned
+        self.digest.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _reason(error: BaseException) -> str:
@@ -58,15 +122,111 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+# ------------------------------------------------------------------------------------------------------------ reading
+
+
 def load(path: Path) -> dict[str, Any]:
-    """What `save` wrote, on the CPU. Raises CheckpointError."""
+    """What `save` wrote, on the CPU. Raises DamagedCheckpoint where the file is not as it was written, and
+    CheckpointError where it cannot be read or is of a version to come.
+    """
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001  # torch raises whatever its unpickler meets in a damaged file
-        raise CheckpointError(f"{path} cannot be read: {str(error).partition(chr(10))[0]}") from None
-    if content.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is of format {content.get('format')}, this version reads {FORMAT}")
+        with path.open("rb") as file:
+            signed = _verified(path, file)
+            content = _unpickled(path, file, signed)
+    except OSError as error:
+        if error.errno == errno.EIO:
+            raise DamagedCheckpoint(path, str(error.strerror)) from None
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+    found = content.get("format")
+    if found == 1:
+        return _from_first_format(content)
+    if found != FORMAT:
+        raise CheckpointError(f"{path} is of format {found}, this version reads {FORMAT}")
+    if not signed:
+        raise DamagedCheckpoint(path, "its checksum is missing")
     return content
+
+
+def _verified(path: Path, file: IO[bytes]) -> bool:
+    """Whether the file ends with its checksum. Raises DamagedCheckpoint where that is another one's."""
+    size = file.seek(0, os.SEEK_END) - SIGNATURE_BYTES
+    if size < 0:
+        raise DamagedCheckpoint(path, "it is cut off")
+    file.seek(size)
+    signature = file.read()
+    if not signature.startswith(SIGN):
+        return False
+    file.seek(0)
+    digest, block = hashlib.sha256(), memoryview(bytearray(BLOCK_BYTES))
+    while size and (count := file.readinto(block[: min(size, BLOCK_BYTES)])):  # type: ignore[attr-defined]  # files opened as "rb" have it
+        digest.update(block[:count])
+        size -= count
+    if signature != SIGN + digest.hexdigest().encode() + b"\n":
+        raise DamagedCheckpoint(path, "its checksum is another")
+    return True
+
+
+def _unpickled(path: Path, file: IO[bytes], signed: bool) -> dict[str, Any]:
+    """What torch reads from the file. Where it is not signed, the checksum of each part of it must be right."""
+    try:
+        if not signed and (part := zipfile.ZipFile(file).testzip()):
+            raise DamagedCheckpoint(path, f"the checksum of {part} is another")
+        file.seek(0)
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except (DamagedCheckpoint, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001  # torch and zipfile raise whatever they meet in a damaged file
+        if signed:
+            raise CheckpointError(f"{path} cannot be read: {str(error).partition(chr(10))[0]}") from None
+        raise DamagedCheckpoint(path, "it is cut off, or no checkpoint") from None
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} is no checkpoint: it holds a {type(content).__name__}")
+    return content
+
+
+def _from_first_format(content: dict[str, Any]) -> dict[str, Any]:
+    """The first format had no checksum; what it held is the same."""
+    return {**content, "format": FORMAT}
+
+
+def recover(folder: Path) -> tuple[dict[str, Any] | None, str]:
+    """The last checkpoint in `folder` that is whole (None: there was none yet), and in words what is wrong with a
+    newer one, or "".
+
+    A damaged last checkpoint is kept under another name, so that the next does not take the place of the good one.
+    Raises CheckpointError where there are only damaged ones, or one of a version to come.
+    """
+    for part in folder.glob(".*.part"):
+        part.unlink(missing_ok=True)  # a worker was killed while it wrote
+    damaged: dict[str, str] = {}
+    for name in (LAST, PREVIOUS):
+        path = folder / name
+        if not path.exists():
+            continue  # between two renames the last one is the previous one
+        try:
+            content = load(path)
+        except DamagedCheckpoint as error:
+            damaged[name] = error.reason
+            continue
+        if not damaged:
+            return content, ""
+        (folder / LAST).replace(folder / DAMAGED)
+        sync_folder(folder)
+        step = content["position"]["step"]
+        return content, (
+            f"the last checkpoint is damaged ({damaged[LAST]}; kept as {DAMAGED}): going on from the one before, "
+            f"of step {step:,}"
+        )
+    if not damaged:
+        return None, ""
+    what = " and ".join(f"{name} ({reason})" for name, reason in damaged.items())
+    raise CheckpointError(
+        f"no checkpoint can be read: {what}; put a good copy in {folder}, or delete what is damaged there to start "
+        "from the beginning"
+    )
+
+
+# -------------------------------------------------------------------------------------------------------- the content
 
 
 def random_states(device: torch.device) -> dict[str, Any]:

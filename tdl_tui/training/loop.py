@@ -22,6 +22,7 @@ from tdl_tui.spec import Experiment
 from . import checkpoints, metrics, objectives, schedules, text_samples
 from .averaging import WeightAverage
 from .blocks import Blocks
+from .checkpoint_writer import CheckpointWriter
 from .closures import Closure
 from .control import Command, Control
 from .evaluation import evaluate, evaluating
@@ -74,10 +75,11 @@ class Result:
 @dataclass(frozen=True)
 class Replay:
     """What a run's history says was done at steps that lie ahead again: at a step, a learning rate or a number of
-    threads that holds for the steps after it."""
+    threads that holds for the steps after it. Up to step `reached` nothing else was done."""
 
     rates: Mapping[int, float] = field(default_factory=dict)
     threads: Mapping[int, int] = field(default_factory=dict)
+    reached: int = 0
 
 
 class Trainer:
@@ -108,7 +110,7 @@ class Trainer:
         self.control = control
         self.device = device
         self.threads = threads
-        self.folder = folder
+        self.kept = CheckpointWriter(folder, recorder) if folder else None
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.objective = objectives.build(
             experiment.objective.loss, experiment.objective.options, prepared.class_counts, device
@@ -132,6 +134,7 @@ class Trainer:
         self.average = WeightAverage(model, training.ema_decay) if training.ema_decay else None
         self.clip = clipping(self.parameters, training.gradient_clip_norm, training.gradient_clip_value)
         self.replay = Replay()
+        self._random: dict[str, Any] | None = None
         self.blocks = Blocks(recorder, self.task)
         self.meters = Meters(recorder, device)
         self.telemetry = Telemetry(
@@ -243,20 +246,20 @@ class Trainer:
         self.blocks.start(at.step + 1)
         self._mark = time.perf_counter()
         self._checkpoint_due = self._mark + self.experiment.training.checkpoint_seconds
-        self._best_saved = self.monitor.best
         self._warned = False
         self._paused = False
+        self._over = False
         again = f"from step {at.step:,} " if at.step else ""
-        self.recorder.update(state=State.RUNNING, message="", progress=self._progress())
-        self.recorder.event("state", f"training {again}on {self.device}, {_cpu_threads(self.threads.count)}", at.step)
+        text = f"training {again}on {self.device}, {_cpu_threads(self.threads.count)}"
+        self.recorder.update(state=State.RUNNING, message="", progress=self._progress(), best=self.monitor.best)
+        self.recorder.event("state", text, at.step, {"threads": self.threads.count})
 
     def _between_steps(self) -> None:
         """Reads the block, does what was asked, keeps a checkpoint if it is time."""
         self._read_block()
         if self.control.pending:
             self._obey()
-        if time.perf_counter() >= self._checkpoint_due:
-            self._checkpoint()
+        self._checkpoint_aside()
         self.telemetry.plan(self.position.step)
 
     def _read_block(self, wait: bool = False) -> None:
@@ -302,7 +305,7 @@ class Trainer:
             return
         if at.step in self.replay.threads:
             threads.use(self.replay.threads[at.step])
-        elif threads.revise():
+        elif at.step >= self.replay.reached and threads.revise():
             self.recorder.update(threads=threads.count)
             text = f"{_cpu_threads(threads.count)} from here on, by what the machine has free"
             self.recorder.event("threads", text, at.step, {"threads": threads.count})
@@ -337,8 +340,11 @@ class Trainer:
                 recorder.update(state=State.STOPPED, progress=self._progress())
                 text = f"stopped at step {step:,}, with a checkpoint"
             elif command.verb == "checkpoint":
-                self._checkpoint(f"step-{step}.pt")
                 text = f"checkpoint at step {step:,}"
+                if self._over:
+                    text = f"refused: training has ended, its checkpoint is {checkpoints.LAST}"
+                else:
+                    self._checkpoint(f"step-{step}.pt")
             elif command.verb == "set":
                 text = self._set(command.arguments, step)
             else:
@@ -446,15 +452,19 @@ class Trainer:
         return 0 < patience <= self.monitor.waited
 
     def _evaluate(self, part: str) -> dict[str, float]:
-        return evaluate(
-            self.evaluated,
-            self.objective,
-            self.batches.part(part),
-            self.task,
-            device=self.device,
-            autocast=self.autocast,
-            between=self._between_batches,
-        )
+        self._random = checkpoints.random_states(self.device)  # they will be so again, whatever a model draws here
+        try:
+            return evaluate(
+                self.evaluated,
+                self.objective,
+                self.batches.part(part),
+                self.task,
+                device=self.device,
+                autocast=self.autocast,
+                between=self._between_batches,
+            )
+        finally:
+            self._random = None
 
     def _between_batches(self) -> None:
         if self.control.pending:
@@ -469,6 +479,7 @@ class Trainer:
             text = f"{stopping.monitor} has not improved for {self.monitor.waited} validations: no further epoch"
             self.recorder.event("early_stopping", text, at.step)
         self._checkpoint()
+        self._over = True
         best = self.monitor.best
         if stopping.restore_best and best is not None and self.best_weights is not None:
             self.model.load_state_dict(self.best_weights, strict=False)
@@ -503,22 +514,29 @@ class Trainer:
     # -------------------------------------------------------------------------------------------------- checkpoints
 
     def _checkpoint(self, name: str | None = None) -> None:
-        """Keeps all that is needed to go on from here: as last.pt, and under `name` too. The points up to here are
-        durable before it is."""
-        self._checkpoint_due = time.perf_counter() + self.experiment.training.checkpoint_seconds
-        if self.folder is None:
+        """Keeps all that is needed to go on from here: as last.pt, and under `name` too. Once training has ended, that
+        has been kept, and the model may have other weights."""
+        if self.kept is None or self._over:
             return
         self._read_block(wait=True)
-        self.recorder.flush()
-        content = self.content()
-        best = self.monitor.best
-        if best is not None and best != self._best_saved:
-            checkpoints.save(self.folder / checkpoints.BEST, {"model": self.best_weights, "best": asdict(best)})
-            self._best_saved = best
-        for file in filter(None, (checkpoints.LAST, name)):
-            checkpoints.save(self.folder / file, content)
-        self.recorder.event("checkpoint", f"checkpoint at step {self.position.step:,}", self.position.step)
+        self.kept.write(self.content(), name)
         self._checkpoint_due = time.perf_counter() + self.experiment.training.checkpoint_seconds
+
+    def _checkpoint_aside(self) -> None:
+        """Lets the same be kept while training goes on, if it is time."""
+        if self.kept is None:
+            return
+        self.kept.check()
+        if time.perf_counter() < self._checkpoint_due or not self.kept.ready(self.content):
+            return
+        self._read_block(wait=True)
+        self.kept.write_later(self.content())
+        self._checkpoint_due = time.perf_counter() + self.experiment.training.checkpoint_seconds
+
+    def close(self) -> None:
+        """Returns when nothing of it is under way any more."""
+        if self.kept is not None:
+            self.kept.close()
 
     def content(self) -> dict[str, Any]:
         """What a checkpoint holds."""
@@ -531,7 +549,7 @@ class Trainer:
             "base_lr": self.base_lr,
             "lr_changes": self.lr_changes,
             "threads": self.threads.count,
-            "random": checkpoints.random_states(self.device),
+            "random": self._random or checkpoints.random_states(self.device),
             "best": asdict(best) if best else None,
             "waited": self.monitor.waited,
             "best_weights": self.best_weights,
@@ -562,6 +580,7 @@ class Trainer:
         moments = content["moments"]
         self.blocks.moments = None if moments is None else moments.to(self.device), content["moments_count"]
         self.telemetry.start(step + 1)
+        self.meters.start(step + 1)
         checkpoints.restore_random_states(content["random"], self.device)
 
 

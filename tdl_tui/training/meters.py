@@ -24,16 +24,22 @@ class Meters:
         self._process = psutil.Process()
         self._gpu = _gpu(device)
         self._due = 0.0
+        self._next = 1
         self._examples = 0
         self._since = time.perf_counter()
         psutil.cpu_percent(None)
+
+    def start(self, step: int) -> None:
+        """The next step is `step`: those before it have their figures."""
+        self._next = step
 
     def count(self, examples: int, step: int) -> None:
         """So many examples were trained on since the last call, up to `step`."""
         self._examples += examples
         now = time.perf_counter()
-        if now < self._due:
+        if now < self._due or step < self._next:
             return
+        self._next = step + 1
         wall = time.time()
         record = self._recorder.point
         if now - self._since > 0.05:

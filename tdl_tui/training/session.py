@@ -44,12 +44,12 @@ def run_training(folder: Path, control: Control) -> State:
     reader = RunReader(folder)
     try:
         facts = reader.facts()
-        replayed = _history(reader)
+        history = _history(reader)
     finally:
         reader.close()
     with RunWriter(folder) as writer:
         try:
-            return _train(folder, facts, replayed, writer, control)
+            return _train(folder, facts, history, writer, control)
         except _Stopped:
             return State.STOPPED
         except Exception as error:  # noqa: BLE001  # whatever it was, the run ends as failed and says so
@@ -69,24 +69,30 @@ def _train(
     control: Control,
 ) -> State:
     kept = folder / "checkpoints"
-    last = kept / checkpoints.LAST
-    content = checkpoints.load(last) if last.exists() else None
+    content, damage = checkpoints.recover(kept)
+    step = content["position"]["step"] if content else 0
     writer.update(state=State.STARTING, message="", pid=os.getpid(), host=socket.gethostname())
-    chosen = experiment(facts["experiment"])
-    writer.drop_after(content["position"]["step"] if content else 0)
+    if damage:
+        print(damage)  # noqa: T201  # the worker's log
+        writer.event("warning", damage, step)
+    replay = _replay(history, step, reached=max(writer.steps().values(), default=0))
+    writer.drop_after(step, again=_made_again(content, facts, writer))
 
+    chosen = experiment(facts["experiment"])
     device = devices.resolve(chosen.training.device)
     memory.check(chosen, device)
     threads = Threads(chosen.training.threads)
-    if content:
-        threads.use(content["threads"])
+    count = content["threads"] if content else replay.threads.get(0)
+    if count is not None:
+        threads.use(count)
     model, prepared = assemble(
         chosen,
         folder.parent.parent,
         device,
-        report=lambda line: _wait_for_data(line, writer, control, content["position"]["step"] if content else 0),
+        report=lambda line: _wait_for_data(line, writer, control, step),
         splits_file=folder / SPLITS,
     )
+    trainer = None
     try:
         check_size(OPTIMIZERS[chosen.optimizer.name], model)
         writer.update(
@@ -104,12 +110,16 @@ def _train(
                 writer.event("data", note, 0)
         trainer = Trainer(chosen, prepared, model, writer, control, device=device, threads=threads, folder=kept)
         if content:
-            trainer.restore(content, _replay(history, content))
+            trainer.restore(content, replay)
         else:
-            trainer.try_threads()
+            trainer.replay = replay
+            if count is None:
+                trainer.try_threads()
         writer.update(threads=threads.count)
         return trainer.train().state
     finally:
+        if trainer is not None:
+            trainer.close()
         prepared.batches.close()
 
 
@@ -131,19 +141,26 @@ def _history(reader: RunReader) -> list[tuple[int, dict[str, Any]]]:
     found: list[tuple[int, dict[str, Any]]] = []
     after = 0
     while events := reader.events(after):
-        found += [(e.step, e.data) for e in events if e.data.get("verb") == "set" or e.kind == "threads"]
+        found += [(e.step, e.data) for e in events if e.data.get("verb") == "set" or "threads" in e.data]
         after = events[-1].id
     return found
 
 
-def _replay(history: list[tuple[int, dict[str, Any]]], content: dict[str, Any]) -> Replay:
-    """What was done from the checkpoint's step on."""
-    step = content["position"]["step"]
+def _replay(history: list[tuple[int, dict[str, Any]]], step: int, reached: int) -> Replay:
+    """What was done from `step` on, where training goes on; it had come to step `reached`."""
     ahead = [(at, data) for at, data in history if at >= step]
     return Replay(
         rates={at: float(data["optimizer.lr"]) for at, data in ahead if "optimizer.lr" in data},
         threads={at: int(data["threads"]) for at, data in ahead if "threads" in data},
+        reached=reached,
     )
+
+
+def _made_again(content: dict[str, Any] | None, facts: dict[str, Any], writer: RunWriter) -> list[str]:
+    """The series of a validation that is made again: the checkpoint was taken between an epoch's last step and it."""
+    if content is None or content["position"]["step_in_epoch"] != facts.get("steps_per_epoch"):
+        return []
+    return [name for name in writer.steps() if name == "train/r2" or name.startswith("val/")]
 
 
 def explain(error: Exception) -> str:

@@ -174,14 +174,15 @@ def test_a_checkpoint_changes_nothing(tmp_path: Path) -> None:
     plan = AtSteps({3: [Asked("checkpoint")], 7: [Asked("checkpoint")]})
     kept, _, _ = run_toy(chosen, tmp_path, control=plan, folder=tmp_path / "c")
     assert kept.series["train/loss"] == plain.series["train/loss"]
-    assert {path.name for path in (tmp_path / "c").iterdir()} == {"last.pt", "best.pt", "step-3.pt", "step-7.pt"}
+    names = {"last.pt", "previous.pt", "best.pt", "step-3.pt", "step-7.pt"}
+    assert {path.name for path in (tmp_path / "c").iterdir()} == names
 
 
 def test_points_are_durable_before_the_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recording = Recording()
     seen: list[tuple[int, int]] = []
 
-    def save(path: Path, content: dict[str, Any]) -> None:
+    def save(path: Path, content: dict[str, Any], **_: Any) -> None:
         if path.name == "last.pt":
             seen.append((content["position"]["step"], recording.flushed["train/loss"]))
 

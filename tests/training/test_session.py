@@ -216,7 +216,7 @@ class Sees(nn.Module):
         self.shown.append(float(context["features"].sum()))
 
     def forward(self, x: Tensor) -> Tensor:
-        assert self.shown == [6.0]
+        assert x.is_meta or self.shown == [6.0]  # shapes alone are asked for before there are data
         outputs: Tensor = self.head(x)
         return outputs
 

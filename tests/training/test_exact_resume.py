@@ -1,0 +1,376 @@
+"""A training that was interrupted, at any step and however often, is the one that never was: bit for bit on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+from toy_training import Asked, AtSteps, merged, new_run
+
+from tdl_tui.data.dataset import Dataset
+from tdl_tui.models.build import build
+from tdl_tui.registry import (
+    ARCHITECTURES,
+    DATASETS,
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
+    ArchitectureEntry,
+    DatasetEntry,
+    DataShape,
+    LossEntry,
+    OptimizerEntry,
+    ScheduleEntry,
+)
+from tdl_tui.runs.reader import RunReader
+from tdl_tui.runs.records import State
+from tdl_tui.spec import Experiment, SpecError, experiment
+from tdl_tui.training import checkpoints, session
+from tdl_tui.training.loop import Trainer
+from tdl_tui.training.session import run_training
+from tdl_tui.training.threads import Threads
+
+CRASH, STOP, KEEP = Asked("crash"), Asked("stop"), Asked("checkpoint")
+Plan = Mapping[int, Sequence[Asked]]
+CHAIN: Sequence[Plan] = ({3: [CRASH]}, {2: [KEEP], 4: [CRASH]}, {6: [STOP]}, {9: [CRASH]}, {})
+"""Killed before the first checkpoint, two steps after one, stopped, killed in a later epoch, and then let be."""
+
+BASE: Mapping[str, Any] = {"training": {"epochs": 3, "device": "cpu", "threads": 1}}
+TABLE: Mapping[str, Any] = {
+    "data": {"dataset": "iris", "batch_size": 16, "split": [0.5, 0.3, 0.2]},
+    "model": {"architecture": "mlp", "options": {"widths": [8]}},
+}
+SMALL = 1_000_000
+"""With fewer parameters an architecture's tiny member is trained here; a larger one's family has a smaller one."""
+LONG: Mapping[str, Any] = {"training": {"epochs": 12}}
+"""For data of a step an epoch."""
+DATA: Sequence[Mapping[str, Any]] = (
+    {"dataset": "iris", "batch_size": 16, "split": [0.5, 0.3, 0.2]},
+    {"dataset": "digits", "batch_size": 12, "split": [0.03, 0.02, 0.95]},
+    {"dataset": "digits", "batch_size": 12, "split": [0.03, 0.02, 0.95], "options": {"image_size": 28}},
+    {"dataset": "digits", "batch_size": 12, "split": [0.03, 0.02, 0.95], "options": {"image_size": 64}},
+    {"dataset": "text", "batch_size": 32, "split": [0.5, 0.3, 0.2], "options": {"length": 16}},
+    {"dataset": "copy_memory", "batch_size": 16, "options": {"length": 3, "examples": 100}},
+    {"dataset": "mnist1d", "batch_size": 32, "split": [0.04, 0.02, 0.94]},
+    {"dataset": "diabetes", "batch_size": 48, "split": [0.5, 0.3, 0.2]},
+    {"dataset": "karate"},
+    {"dataset": "written", "batch_size": 16},
+)
+
+
+class Crashes(AtSteps):
+    """At a crash nothing more is done: no checkpoint, no answer."""
+
+    def take(self) -> list[Asked]:
+        taken = super().take()
+        if CRASH in taken:
+            raise RuntimeError("the power went")
+        return taken
+
+
+@dataclass
+class End:
+    """What a run came to."""
+
+    series: dict[str, list[tuple[int, float]]]
+    test: dict[str, float] | None
+    best: Any
+    last: dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def steered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control knows the trainer, and so the step."""
+
+    class Steered(Trainer):
+        def __init__(self, chosen: Experiment, *parts: Any, **named: Any) -> None:
+            super().__init__(chosen, *parts, **named)
+            self.control.trainer = self  # type: ignore[attr-defined]  # an AtSteps
+
+    monkeypatch.setattr(session, "Trainer", Steered)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def carried_out(folder: Path, plan: Plan) -> State:
+    """One worker's life."""
+    torch.manual_seed(12345)  # whatever another process has done
+    return run_training(folder, Crashes(plan))  # type: ignore[arg-type]  # a property is an attribute
+
+
+def ended(home: Path, chosen: Experiment, lives: Sequence[Plan]) -> End:
+    """A run after so many workers; all but the last are interrupted."""
+    folder = new_run(home, chosen)
+    states = [carried_out(folder, plan) for plan in lives]
+    assert State.FINISHED not in states[:-1], states
+    return looked_at(folder)
+
+
+def looked_at(folder: Path) -> End:
+    """What a finished run holds; each series goes strictly up in steps."""
+    with RunReader(folder) as reader:
+        summary = reader.summary()
+        assert summary.state is State.FINISHED, summary.message
+        series = {}
+        for name in reader.series_names():
+            steps, _, values = reader.columns(name)
+            series[name] = list(zip(steps, values, strict=True))
+            assert all(a < b for a, b in zip(steps, list(steps)[1:], strict=False)), f"{name}: {list(steps)}"
+        last = checkpoints.load(folder / "checkpoints" / checkpoints.LAST)
+        best = folder / "checkpoints" / checkpoints.BEST
+        if best.exists():
+            assert equal(checkpoints.load(best)["model"], last["best_weights"])
+        return End(series, summary.test, summary.best, last)
+
+
+def equal(first: Any, second: Any) -> bool:
+    """Whether two contents are the same to the last bit."""
+    if isinstance(first, Tensor):
+        return isinstance(second, Tensor) and first.dtype == second.dtype and first.equal(second)
+    if isinstance(first, dict):
+        first.pop("_funhist_values", None)  # of the evolution strategy: memory that it has not written yet
+        second.pop("_funhist_values", None)
+        return first.keys() == second.keys() and all(equal(value, second[key]) for key, value in first.items())
+    if isinstance(first, (list, tuple)):
+        return len(first) == len(second) and all(map(equal, first, second))
+    return bool(first == second)
+
+
+def assert_same(found: End, wanted: End) -> None:
+    count = wanted.last["position"]["step"]
+    assert [step for step, _ in found.series["train/loss"]] == list(range(1, count + 1))
+    for name in ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "val/r2"):
+        assert found.series.get(name) == wanted.series.get(name), name
+    for name in ("model", "optimizer", "best", "best_weights", "waited", "average", "schedule", "random", "base_lr"):
+        assert equal(found.last[name], wanted.last[name]), name
+    assert found.last["position"]["step"] == count
+    assert (found.test, found.best) == (wanted.test, wanted.best)
+    assert found.test is not None
+
+
+def check(home: Path, document: Mapping[str, Any], lives: Sequence[Plan] = CHAIN) -> None:
+    """That so many interruptions change nothing. There must be steps enough for them."""
+    chosen = experiment(merged(BASE, document))
+    assert_same(ended(home, chosen, lives), ended(home, chosen, [{}]))
+
+
+WRITTEN = DataShape("classification", "table", (6,), 3, ("a", "b", "c"), examples=90, steps=4)
+
+
+def written(options: object, folder: Path, report: object = None) -> Dataset:
+    """Rows with a target at each of four steps, which no data set that comes with tdl has."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(90, 6, generator=generator)
+    return Dataset(rows, torch.randint(3, (90, 4), generator=generator), WRITTEN)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def data_of_rows_with_steps() -> Iterator[None]:
+    DATASETS.register(DatasetEntry("written", "rows", f"{__name__}:written", describe=lambda options: WRITTEN))
+    yield
+    DATASETS.remove("written")
+
+
+def tiny(entry: ArchitectureEntry) -> Mapping[str, Any] | None:
+    """An experiment with the architecture's tiny member on the first data that it takes; None where that is large."""
+    for data in DATA:
+        document = {"data": data, "model": {"architecture": entry.name, "options": entry.tiny}}
+        try:
+            chosen = experiment(merged(BASE, document))
+        except SpecError:
+            continue
+        with torch.device("meta"):
+            model = build(entry.name, chosen.shape, chosen.model.options)
+        if sum(p.numel() for p in model.parameters()) >= SMALL:
+            return None
+        return document if chosen.shape.kind != "graph" else {**document, **LONG}
+    raise AssertionError(f"{entry.name} takes none of the data")
+
+
+@pytest.mark.parametrize("entry", list(ARCHITECTURES), ids=lambda entry: entry.name)
+def test_every_architecture(entry: ArchitectureEntry, tmp_path: Path) -> None:
+    document = tiny(entry)
+    if document is None:
+        pytest.skip(f"even its smallest member has more than {SMALL:,} parameters")
+    check(tmp_path, document)
+
+
+@pytest.mark.parametrize("entry", list(OPTIMIZERS), ids=lambda entry: entry.name)
+def test_every_optimizer(entry: OptimizerEntry, tmp_path: Path) -> None:
+    document = merged(TABLE, {"optimizer": {"name": entry.name, "weight_decay": 0.01}})
+    if entry.full_batch:
+        document = merged(document, {"data": {"batch_size": 0}, **LONG})
+    check(tmp_path, document)
+
+
+@pytest.mark.parametrize("entry", list(SCHEDULES), ids=lambda entry: entry.name)
+def test_every_schedule(entry: ScheduleEntry, tmp_path: Path) -> None:
+    options = {"patience": 0, "threshold": 1e3, "factor": 0.5} if entry.observes else {}
+    check(tmp_path, merged(TABLE, {"schedule": {"name": entry.name, "warmup_steps": 2, "options": options}}))
+
+
+@pytest.mark.parametrize("entry", list(LOSSES), ids=lambda entry: entry.name)
+def test_every_loss(entry: LossEntry, tmp_path: Path) -> None:
+    check(tmp_path, merged(TABLE, {"objective": {"loss": entry.name}}), lives=({4: [KEEP], 7: [CRASH]}, {}))
+
+
+WHOLE: Mapping[str, Any] = {
+    **TABLE,
+    "model": {"architecture": "mlp", "options": {"widths": [8], "dropout": 0.3, "norm": "batch"}},
+    "objective": {"l1_penalty": 1e-3, "options": {"label_smoothing": 0.1, "class_weights": "balanced"}},
+    "schedule": {"name": "reduce_on_plateau", "warmup_steps": 2, "options": {"patience": 0, "threshold": 1e3}},
+    "training": {"accumulation": 3, "gradient_clip_norm": 0.5, "gradient_clip_value": 0.05, "ema_decay": 0.8},
+}
+FEATURES: Mapping[str, Mapping[str, Any]] = {
+    "all at once": WHOLE,
+    "patience": merged(
+        TABLE,
+        {
+            "optimizer": {"name": "sgd", "lr": 2.0},
+            "training": {"epochs": 40, "early_stopping": {"monitor": "val/accuracy", "patience": 2}},
+        },
+    ),
+    "bf16": merged(TABLE, {"training": {"precision": "bf16"}}),
+    "a step an epoch": merged(TABLE, {"data": {"batch_size": 0}, **LONG}),
+    "data read by other processes": merged(TABLE, {"data": {"storage": "stream", "loader_workers": 1}}),
+}
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_what_a_step_may_have_beside(name: str, tmp_path: Path) -> None:
+    check(tmp_path, FEATURES[name])
+
+
+def test_pictures_that_are_changed_anew_in_each_epoch(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for number in range(60):
+        place = tmp_path / "pictures" / ("odd" if number % 2 else "even")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(generator.integers(0, 256, (28, 28, 3), dtype=np.uint8)).save(place / f"{number}.png")
+    options = {"folder": str(tmp_path / "pictures"), "augmentation": "flip_crop_colour"}
+    data = {"dataset": "image_folder", "options": options, "batch_size": 8, "split": [0.6, 0.2, 0.2]}
+    check(tmp_path, {"data": data, "model": {"architecture": "cnn", "options": ARCHITECTURES["cnn"].tiny}})
+
+
+EPOCH = 5
+"""The steps of an epoch of TABLE."""
+
+
+@pytest.mark.parametrize(
+    "lives",
+    [
+        pytest.param(({EPOCH: [KEEP], EPOCH + 2: [CRASH]}, {}), id="kept just before a validation"),
+        pytest.param(
+            ({EPOCH: [STOP]}, {EPOCH + 1: [CRASH]}, {EPOCH + 1: [CRASH]}, {}), id="stopped before a validation"
+        ),
+        pytest.param(({1: [STOP]}, {2: [STOP]}, {3: [STOP]}, {}), id="stopped at each step"),
+        pytest.param(({3 * EPOCH: [STOP]}, {}), id="stopped after the last step"),
+        pytest.param(({3 * EPOCH: [CRASH]}, {3 * EPOCH: [KEEP, CRASH]}, {}), id="killed after the last step"),
+    ],
+)
+@pytest.mark.parametrize("dataset", ["iris", "diabetes"])
+def test_at_the_edge_of_an_epoch(dataset: str, lives: Sequence[Plan], tmp_path: Path) -> None:
+    size = {"iris": 16, "diabetes": 48}[dataset]
+    check(
+        tmp_path,
+        merged(WHOLE if dataset == "iris" else TABLE, {"data": {"dataset": dataset, "batch_size": size}}),
+        lives,
+    )
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+@pytest.mark.parametrize("command", [STOP, CRASH], ids=["stopped", "killed"])
+def test_in_the_middle_of_an_evaluation(
+    command: Asked, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = experiment(merged(BASE, WHOLE))
+    wanted = ended(tmp_path, chosen, [{}])
+    evaluate = Trainer._evaluate
+    times = iter([False, True])  # in the second validation, or the second time that it is tested
+
+    def interrupted(trainer: Trainer, name: str) -> dict[str, float]:
+        if name == part and (part == "test" or next(times, False)) and not done:
+            trainer.control.plan[trainer.position.step] = [command]  # type: ignore[attr-defined]  # an AtSteps
+            done.append(True)
+        return evaluate(trainer, name)
+
+    done: list[bool] = []
+    monkeypatch.setattr(Trainer, "_evaluate", interrupted)
+    assert_same(ended(tmp_path, chosen, [{3: [KEEP]}, {}]), wanted)
+    assert done
+
+
+RATE = Asked("set", {"optimizer.lr": 0.25})
+ANOTHER = Asked("set", {"optimizer.lr": 0.125})
+
+
+@pytest.mark.parametrize(
+    "lives",
+    [
+        pytest.param(({2: [KEEP], 4: [RATE], 6: [ANOTHER], 8: [CRASH]}, {}), id="after the last checkpoint"),
+        pytest.param(({4: [RATE], 6: [ANOTHER, KEEP], 8: [CRASH]}, {}), id="before the last checkpoint"),
+        pytest.param(({4: [RATE], 6: [KEEP, ANOTHER], 8: [CRASH]}, {}), id="right after the last checkpoint"),
+        pytest.param(({4: [RATE], 5: [CRASH]}, {6: [ANOTHER], 8: [CRASH]}, {9: [STOP]}, {}), id="before the first one"),
+    ],
+)
+def test_a_learning_rate_set_by_hand_is_set_again_at_its_step(lives: Sequence[Plan], tmp_path: Path) -> None:
+    chosen = experiment(merged(BASE, {**TABLE, "schedule": {"name": "constant"}}))
+    wanted = ended(tmp_path, chosen, [{4: [RATE], 6: [ANOTHER]}])
+    found = ended(tmp_path, chosen, lives)
+    assert_same(found, wanted)
+    assert _rates(found) == _rates(wanted)
+    assert set(_rates(wanted)[4:6]) == {0.25}
+    assert set(_rates(wanted)[6:]) == {0.125}
+
+
+def _rates(end: End) -> list[float]:
+    """The rate at each step: a point holds until the next."""
+    known, rates = dict(end.series["lr"]), [0.0]
+    for step in range(1, end.last["position"]["step"] + 1):
+        rates.append(known.get(step, rates[-1]))
+    return rates[1:]
+
+
+@pytest.mark.parametrize("lives", [({2: [KEEP], 8: [CRASH]}, {}), ({8: [CRASH]}, {})], ids=["kept", "from the start"])
+def test_threads_are_those_of_the_first_time(
+    lives: Sequence[Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are chosen by what a machine has free, which is something else the next time."""
+    counts = iter([2, 1])
+    monkeypatch.setattr(Threads, "try_out", lambda threads, step: threads.use(next(counts)))
+    monkeypatch.setattr(Threads, "revise", lambda threads: False)
+    folder = new_run(tmp_path, experiment(merged(BASE, {**TABLE, "training": {"epochs": 3, "threads": 0}})))
+    for plan in lives:
+        carried_out(folder, plan)
+        with RunReader(folder) as reader:
+            assert reader.facts()["threads"] == 2
+
+
+@given(kills=st.lists(st.tuples(st.integers(0, 14), st.integers(1, 14)), min_size=1, max_size=4))
+@settings(max_examples=6, deadline=None)
+def test_any_chain_of_kills(kills: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each worker keeps a checkpoint at one step and is killed at another, where it comes to them."""
+    home = tmp_path_factory.mktemp("home")
+    chosen = experiment(merged(BASE, WHOLE))
+    lives: list[Plan] = [{kept: [KEEP], killed: [CRASH]} for kept, killed in kills]
+    folder = new_run(home, chosen)
+    for plan in lives:
+        if carried_out(folder, plan) is State.FINISHED:
+            break
+    else:
+        carried_out(folder, {})
+    assert_same(looked_at(folder), ended(home, chosen, [{}]))
