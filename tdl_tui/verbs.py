@@ -33,13 +33,14 @@ from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State, Summary
 from tdl_tui.runs.schema import UnreadableRun
 from tdl_tui.runs.table import RunTable
+from tdl_tui.runs.text import printable
 from tdl_tui.sizes import PartSizes, steps_per_epoch
 from tdl_tui.spec import Experiment, SpecError, assign, assign_text, experiment, read, section_options
 from tdl_tui.worker import steer
 from tdl_tui.worker.answers import SamplesAnswer
 from tdl_tui.worker.checks import LaunchError, check_batch, check_device
 
-from . import queue_verb, reports
+from . import check_verb, queue_verb, reports
 from .cli import DONE, FAILED, INTERRUPTED, FailedRequest, WrongRequest, complain, workbench
 from .follow import Interrupts, Progressing, follow, waits
 
@@ -395,6 +396,7 @@ def _ended(folder: Path, summary: Summary, as_json: bool) -> int:
 # looking
 
 app.command()(queue_verb.queue)
+app.command()(check_verb.check)
 
 
 @app.command()
@@ -442,20 +444,30 @@ def metrics(
             _metrics_json(reader, series or there)
             return
         for name in series or there:
+            shown_name = printable(name)
             for point in reader.points(name):
-                sys.stdout.write(f"{name}\t{point.step}\t{point.time!r}\t{point.value!r}\n")
+                sys.stdout.write(f"{shown_name}\t{point.step}\t{point.time!r}\t{point.value!r}\n")
 
 
 def _metrics_json(reader: RunReader, names: Iterable[str]) -> None:
-    """The document, written series by series: only one is in memory at a time."""
+    """The document, written as it is read: a page of points is in memory at a time, however long the run."""
     out = sys.stdout
     out.write(f'{{"run": {json.dumps(reader.folder.name)}, "series": {{')
     for position, name in enumerate(names):
-        steps, times, values = reader.columns(name)
-        out.write(f"{', ' if position else ''}{json.dumps(name)}: ")
-        json.dump(
-            {"step": list(steps), "time": list(times), "value": reports.finite(list(values))}, out, allow_nan=False
-        )
+        extent = reader.extent(name)
+        count = extent[2] if extent else 0
+        out.write(f"{', ' if position else ''}{json.dumps(name)}: {{")
+        for column, key in enumerate(("step", "time", "value")):
+            out.write(f'{", " if column else ""}"{key}": [')
+            written = 0
+            for page in reader.pages(name, count):
+                numbers = json.dumps(reports.finite(page[column].tolist()), allow_nan=False)[1:-1]
+                out.write(f"{', ' if written else ''}{numbers}")
+                written += len(page[column])
+            out.write("]")
+            if written < count:
+                raise FailedRequest(f"{reader.folder.name} was resumed from an earlier step meanwhile; ask again")
+        out.write("}")
     out.write("}}\n")
 
 

@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from .records import (
     Summary,
 )
 from .schema import UnreadableRun
-from .series import SeriesReader, bucket_size
+from .series import LARGEST_STEP, SeriesReader, bucket_size
 from .text import printable
 
 LAYER_SERIES = {
@@ -35,7 +36,9 @@ LAYER_SERIES = {
     "weight/norm/": LAYER_COLUMNS.index("weight_norm"),
     "update/ratio/": LAYER_COLUMNS.index("update_ratio"),
 }
-PAGE = 4096  # points a transaction of `points` reads
+PAGE = 4096  # points that are read in a transaction
+LATEST = 1e11  # seconds: some thousand years
+SECTIONS = ("data", "model", "objective", "optimizer", "schedule", "training", "telemetry")
 DAMAGE = (sqlite3.Error, ValueError, TypeError, KeyError, IndexError, OverflowError, ZeroDivisionError, RecursionError)
 """What reading and decoding raise where the bytes are not what a writer wrote; SQLite's own words may be no UTF-8."""
 
@@ -127,13 +130,21 @@ class RunReader:
         """Every point as it was recorded, of the steps first..last (inclusive)."""
         with self._series(name) as series:
             at, stop = _range(series, first, last)
+        for columns in self._pages(name, at, stop):
+            yield from map(Point, *columns)
+
+    def pages(self, name: str, count: int) -> Iterator[tuple[array[int], array[float], array[float]]]:
+        """Steps, times and values of the first `count` points, some at a time. Ends early where a resume drops some."""
+        return self._pages(name, 0, count)
+
+    def _pages(self, name: str, at: int, stop: int) -> Iterator[tuple[array[int], array[float], array[float]]]:
         while at < stop:
             with self._series(name) as series:
-                page = list(_points(series, at, min(at + PAGE, stop, series.count)))
-            if not page:  # dropped meanwhile, by a resume
+                page = series.points(at, min(at + PAGE, stop, series.count))
+            if not page[0]:  # dropped meanwhile, by a resume
                 return
-            yield from page
-            at += len(page)
+            yield page
+            at += len(page[0])
 
     def columns(self, name: str) -> tuple[array[int], array[float], array[float]]:
         """Steps, times and values of all points."""
@@ -314,25 +325,24 @@ def summarize(folder: Path, facts: dict[str, Any]) -> Summary:
     """The summary that facts give. Raises Damaged where they are not what a writer wrote."""
     try:
         worker = _typed(facts, "worker", dict, {})
-        progress = _typed(facts, "progress", dict, {})
         best = _typed(facts, "best", dict, None)
-        created = float(_typed(facts, "created", (int, float), 0.0))
+        created = _moment(facts, "created", 0.0)
         return Summary(
             id=folder.name,
             name=printable(_typed(facts, "title", str, "")) or folder.name,
             state=_state(folder, State(facts["state"]), worker),
             created=created,
-            changed=float(_typed(facts, "changed", (int, float), created)),
-            experiment=_typed(facts, "experiment", dict, {}),
-            progress=Progress(**progress),
-            best=None if best is None else Best(**best),
-            test=_typed(facts, "test", dict, None),
+            changed=_moment(facts, "changed", created),
+            experiment=_experiment(_typed(facts, "experiment", dict, {})),
+            progress=_progress(_typed(facts, "progress", dict, {})),
+            best=None if best is None else _best(best),
+            test=_figures(_typed(facts, "test", dict, None)),
             message=printable(_typed(facts, "message", str, "")),
             pid=_typed(facts, "pid", int, 0),
             host=printable(_typed(facts, "host", str, "") or str(worker.get("host", ""))),
             device=printable(_typed(facts, "device", str, "")),
         )
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise schema.damaged(folder / schema.FILE, error) from None
 
 
@@ -343,6 +353,45 @@ def _typed(facts: dict[str, Any], key: str, kind: Any, default: Any) -> Any:
     if not isinstance(value, kind):
         raise TypeError(f"{key} is {value!r}")
     return value
+
+
+def _moment(facts: dict[str, Any], key: str, default: float) -> float:
+    """A time in seconds since the epoch that a calendar has."""
+    value = float(_typed(facts, key, (int, float), default))
+    if not abs(value) <= LATEST:
+        raise ValueError(f"{key} is {value!r}")
+    return value
+
+
+def _experiment(document: dict[str, Any]) -> dict[str, Any]:
+    """The document, its sections tables and its names text."""
+    for section in SECTIONS:
+        if not isinstance(document.get(section, {}), dict):
+            raise TypeError(f"experiment.{section} is {document[section]!r}")
+    return document
+
+
+def _progress(document: dict[str, Any]) -> Progress:
+    progress = Progress(**document)
+    counts = progress.step, progress.epoch, progress.total_steps, progress.steps_per_epoch
+    if not all(isinstance(number, int) and 0 <= number <= LARGEST_STEP for number in counts):
+        raise ValueError(f"progress is {document!r}")
+    if not (isinstance(progress.seconds, (int, float)) and 0 <= progress.seconds <= LATEST):
+        raise ValueError(f"progress.seconds is {progress.seconds!r}")
+    return progress
+
+
+def _best(document: dict[str, Any]) -> Best:
+    best = Best(**document)
+    if not (isinstance(best.series, str) and isinstance(best.step, int) and isinstance(best.value, (int, float))):
+        raise TypeError(f"best is {document!r}")
+    return replace(best, value=float(best.value))
+
+
+def _figures(document: dict[str, Any] | None) -> dict[str, float] | None:
+    if document is not None and not all(isinstance(value, (int, float)) for value in document.values()):
+        raise TypeError(f"test is {document!r}")
+    return document
 
 
 def _state(folder: Path, said: State, worker: dict[str, Any]) -> State:

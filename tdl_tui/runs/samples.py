@@ -50,10 +50,12 @@ def _encode(rows: Rows) -> bytes:
 
 
 def decode(data: bytes) -> Rows:
-    """The rows of a sample."""
+    """The rows of a sample. Raises ValueError, TypeError or OverflowError for what is none."""
     flat = array("d", data)
     count = int(flat[0]) if flat else 0
-    width = (len(flat) - 1) // count if count else 0
+    width, rest = divmod(len(flat) - 1, count) if count else (0, max(len(flat) - 1, 0))
+    if rest or count < 0 or (count and not width):
+        raise ValueError(f"{len(flat) - 1} numbers are no {count} rows")
     return tuple(tuple(flat[1 + i * width : 1 + (i + 1) * width]) for i in range(count))
 
 

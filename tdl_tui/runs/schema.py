@@ -82,7 +82,7 @@ def create(folder: Path) -> sqlite3.Connection:
 
 def open_writable(folder: Path) -> sqlite3.Connection:
     """The run's database for its one writer, in today's layout. Raises Damaged or NewerSchema."""
-    path = _file_of(folder)
+    path = file_of(folder)
     try:
         with contextlib.closing(_open(f"{path.absolute().as_uri()}?mode=ro")) as look:
             version = check_layout(look, path)  # what is not for us stays as it is: a writer moves SQLite's log
@@ -108,7 +108,7 @@ def open_readonly(folder: Path) -> sqlite3.Connection:
 
     One in an earlier layout is read from a private copy, brought up to today's: it stays as it is.
     """
-    path = _file_of(folder)
+    path = file_of(folder)
     uri = path.absolute().as_uri()
     try:
         try:
@@ -161,7 +161,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 
-def _file_of(folder: Path) -> Path:
+def file_of(folder: Path) -> Path:
     """The path of the run's database. Raises Damaged where that, or what SQLite has beside it, is no plain file."""
     path = folder / FILE
     for name in (path, *(path.with_name(FILE + ending) for ending in BESIDE)):
@@ -176,6 +176,16 @@ def _file_of(folder: Path) -> Path:
         if not stat.S_ISREG(mode):
             raise Damaged(f"{name} is a link or no plain file: a run's record is one")
     return path
+
+
+def version_of(folder: Path) -> int:
+    """The layout that the run's database is in. Raises Damaged or NewerSchema."""
+    path = file_of(folder)
+    try:
+        with contextlib.closing(_open(f"{path.absolute().as_uri()}?mode=ro")) as connection:
+            return check_layout(connection, path)
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise damaged(path, error) from None
 
 
 def _open(uri: str) -> sqlite3.Connection:

@@ -223,7 +223,7 @@ class RunWriter:
             while self._write_batch():
                 pass
         finally:
-            _close(self._connection)
+            close_plain(self._connection)
             with self._changed:
                 self._changed.notify_all()
 
@@ -382,7 +382,7 @@ def _may_pass(error: Exception) -> bool:
     )
 
 
-def _close(connection: sqlite3.Connection) -> None:
+def close_plain(connection: sqlite3.Connection) -> None:
     """Leaves one plain file behind where nobody else has it open: it can be read where nothing can be written."""
     try:
         connection.execute("PRAGMA busy_timeout = 200")
