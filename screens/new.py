@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -44,6 +44,7 @@ class NewScreen(LiveScreen[None]):
     CSS_PATH = "new.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+l,f5", "launch", "launch", group=TRAINING, priority=True),
+        Binding("ctrl+o,f6", "queue", "queue", group=TRAINING, tooltip="let it wait for its turn", priority=True),
         Binding("down", "step(1)", "next", key_display="↓", show=False, group=MOVING),
         Binding("up", "step(-1)", "previous", key_display="↑", show=False, group=MOVING),
         Binding("tab", "step(1)", "next", show=False, group=MOVING),
@@ -204,6 +205,13 @@ class NewScreen(LiveScreen[None]):
             write(True)
 
     def action_launch(self) -> None:
+        self._begin(self._launch, "launching …")
+
+    def action_queue(self) -> None:
+        self._begin(self._enqueue, "queueing …")
+
+    def _begin(self, carry_out: Callable[[Experiment], None], busy: str) -> None:
+        """Carries out a launch in a thread, unless something stands in its way."""
         experiment = self._experiment()
         if experiment is None or self._launching:
             return
@@ -211,9 +219,9 @@ class NewScreen(LiveScreen[None]):
             self.notify(reason, title="Not launched", severity="error", markup=False)
             return
         self._launching = True
-        self._view.busy = "launching …"
+        self._view.busy = busy
         self._view.paint()
-        self.run_worker(lambda: self._launch(experiment), thread=True, group="launch")
+        self.run_worker(lambda: carry_out(experiment), thread=True, group="launch")
 
     def _experiment(self) -> Experiment | None:
         """The experiment, or None after the focus was put on the first field that is wrong."""
@@ -247,10 +255,29 @@ class NewScreen(LiveScreen[None]):
         else:
             self.app.call_from_thread(self._launched, launched.folder)
 
-    def _not_launched(self, message: str) -> None:
+    def _enqueue(self, experiment: Experiment) -> None:
+        from tdl_tui.worker.launch import enqueue
+
+        try:
+            queued = enqueue(experiment, workbench(self).home)
+        except Exception as error:  # noqa: BLE001  # as with a launch
+            self.app.call_from_thread(self._not_launched, str(error))
+        else:
+            place = f"place {queued.place} in the queue" if queued.place else "its turn has come"
+            self.app.call_from_thread(self._queued, f"{experiment.title}: {place} for {queued.device}")
+
+    def _queued(self, message: str) -> None:
+        """The form stays, for the next one."""
+        self._at_rest()
+        self.notify(message, title="Queued", markup=False)
+
+    def _at_rest(self) -> None:
         self._launching = False
         self._view.busy = ""
         self._view.paint()
+
+    def _not_launched(self, message: str) -> None:
+        self._at_rest()
         self.notify(message, title="Not launched", severity="error", markup=False)
 
     def _launched(self, folder: Path) -> None:

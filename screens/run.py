@@ -86,6 +86,7 @@ class RunScreen(LiveScreen[None]):
         Binding("p,space", "steer('pause')", "pause", group=STEERING, tooltip="after the step in progress"),
         Binding("p,space", "steer('resume')", "go on", group=STEERING, tooltip="let a paused run train on"),
         Binding("r", "steer('restart')", "resume", group=STEERING, tooltip="from its last checkpoint"),
+        Binding("r", "steer('start')", "start", group=STEERING, tooltip="at once, before its turn"),
         Binding("s", "stop", "stop", group=STEERING, tooltip="with a checkpoint to resume from; asks first"),
         Binding("c", "steer('checkpoint')", "checkpoint", group=STEERING, tooltip="keep the weights as they are now"),
         Binding("l", "learning_rate", "lr", group=STEERING, tooltip="another learning rate from now on"),
@@ -206,16 +207,12 @@ class RunScreen(LiveScreen[None]):
         state = self.snapshot.summary.state if self.snapshot else None
         damaged = bool(self.snapshot and self.snapshot.summary.damage)
         match action, parameters:
-            case "steer", ("pause",):
-                return state is State.RUNNING
-            case "steer", ("resume",):
-                return state is State.PAUSED
-            case "steer", ("restart",):
-                return state in (State.STOPPED, State.FAILED, State.LOST) and not damaged
-            case ("steer", ("checkpoint",)) | ("learning_rate", _):
+            case "steer", (str(verb),):
+                return state in _SUITED[verb] and not damaged
+            case "learning_rate", _:
                 return state in (State.RUNNING, State.PAUSED)
             case "stop", _:
-                return state is not None and state.live
+                return state is not None and (state.live or state is State.QUEUED)
             case _:
                 return super().check_action(action, parameters)
 
@@ -265,13 +262,15 @@ class RunScreen(LiveScreen[None]):
         self._carry_out(verb)
 
     def action_stop(self) -> None:
+        verb, question, hint = "stop", "Stop this training?", "It ends with a checkpoint: r resumes it from there."
+        if self.snapshot is not None and self.snapshot.summary.state is State.QUEUED:
+            verb, question, hint = "leave", "Take it out of the queue?", "r starts it later."
+
         def answered(yes: bool | None) -> None:
             if yes:
-                self._carry_out("stop")
+                self._carry_out(verb)
 
-        self.app.push_screen(
-            ConfirmScreen("Stop this training?", "It ends with a checkpoint: r resumes it from there."), answered
-        )
+        self.app.push_screen(ConfirmScreen(question, hint), answered)
 
     def action_learning_rate(self) -> None:
         now = self.snapshot.latest.get("lr", math.nan) if self.snapshot else math.nan
@@ -308,12 +307,21 @@ class RunScreen(LiveScreen[None]):
             self._arrange()
 
 
+_SUITED = {
+    "pause": (State.RUNNING,),
+    "resume": (State.PAUSED,),
+    "restart": (State.STOPPED, State.FAILED, State.LOST),
+    "start": (State.QUEUED,),
+    "checkpoint": (State.RUNNING, State.PAUSED),
+}
 _DOING = {
     "pause": "pausing after the step in progress …",
     "resume": "going on …",
     "restart": "starting a worker from the last checkpoint …",
+    "start": "starting a worker …",
     "checkpoint": "writing a checkpoint …",
     "stop": "stopping with a checkpoint …",
+    "leave": "taking it out of the queue …",
     "set": "setting the learning rate to {value} …",
 }
 
@@ -324,11 +332,11 @@ def _steer(verb: str, value: float, folder: Path, spare: Spare | None) -> str:
     match verb:
         case "pause":
             return steer.pause(folder)
-        case "resume" | "restart":
+        case "resume" | "restart" | "start":
             return steer.resume(folder, spare=spare)
         case "checkpoint":
             return steer.checkpoint(folder)
-        case "stop":
+        case "stop" | "leave":
             return steer.stop(folder)
         case _:
             return steer.set_value(folder, {"optimizer.lr": value})

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from .app import Workbench
     from .losses import Losses
+    from .queue_watch import QueueWatch
 
 REFRESH_SECONDS = 0.5
 MOVING = Binding.Group("Move")
@@ -43,6 +44,7 @@ class RunsTable(Canvas, can_focus=True):
         self.runs: list[Summary] = []
         self.shown: list[Summary] = []
         self.losses: dict[str, Sequence[float]] = {}
+        self.places: dict[str, int] = {}
         self.read = False
         self.problem = ""
 
@@ -106,7 +108,7 @@ class RunsTable(Canvas, can_focus=True):
         if not self.shown:
             first = (f"No run matches “{self.view.filter}”.", colors.text)
             return centred([first, ("esc shows all runs again.", colors.muted)], width, height)
-        return table(self.shown, self.view, Paper(colors, self._bench.clock(), self.losses), width, height)
+        return table(self.shown, self.view, Paper(colors, self._bench.clock(), self.losses, self.places), width, height)
 
     def on_resize(self, event: events.Resize) -> None:
         self._keep_in_sight()
@@ -165,7 +167,7 @@ class RunsScreen(LiveScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open", group=ACTING),
         Binding("n", "new", "new", group=ACTING, tooltip="set up a training"),
-        Binding("x", "stop", "stop", group=ACTING, tooltip="with a checkpoint; it can be resumed"),
+        Binding("x", "stop", "stop", group=ACTING, tooltip="with a checkpoint, or out of the queue"),
         Binding("p", "pause", "pause", group=ACTING),
         Binding("r", "resume", "resume", group=ACTING, tooltip="goes on, or from the last checkpoint"),
         Binding("d,delete", "delete", "delete", group=ACTING),
@@ -196,6 +198,7 @@ class RunsScreen(LiveScreen[None]):
         """Runs that are still to be read, when there are many."""
         self._known: RunTable | None = None
         self._losses: Losses | None = None
+        self._queue: QueueWatch | None = None
 
     def compose(self) -> ComposeResult:
         yield Banner("Runs")
@@ -225,21 +228,34 @@ class RunsScreen(LiveScreen[None]):
         from tdl_tui.runs.table import RunTable
 
         from .losses import Losses
+        from .queue_watch import QueueWatch
 
         app = workbench(self)
         try:
             self._known = self._known or RunTable(app.home)
             for runs, left in self._known.read(self._table.content_size.height):
-                in_sight, width = app.call_from_thread(self._take, runs, left)
+                self._queue = self._queue or QueueWatch(app.home)
+                places = self._queue.places(runs)
+                in_sight, width = app.call_from_thread(self._take, runs, places, left)
                 self._losses = self._losses or Losses()
                 losses = {run.id: self._losses.of(run, app.home, width) for run in in_sight} if width else {}
                 app.call_from_thread(self._take_losses, losses)
+                if places:
+                    self._keep_moving(self._queue)
         except HomeError as error:
             app.call_from_thread(self._take_problem, str(error))
         finally:
             self._reading = False
 
-    def _take(self, runs: list[Summary], left: int) -> tuple[list[Summary], int]:
+    def _keep_moving(self, queue: QueueWatch) -> None:
+        try:
+            queue.keep_moving()
+        except OSError as error:
+            message = f"no runner can be started for the queue: {error.strerror}"
+            self.app.call_from_thread(self.notify, message, severity="warning", markup=False)
+
+    def _take(self, runs: list[Summary], places: dict[str, int], left: int) -> tuple[list[Summary], int]:
+        self._table.places = places
         if runs is self._table.runs and left == self._left and not self._table.problem:
             self._table.paint()  # ages go on
             return self._table.in_sight, self._table.spark_width
@@ -278,6 +294,8 @@ class RunsScreen(LiveScreen[None]):
             pieces.append((f"{said}  ", ink(colors.accent)))
         if live:
             pieces.append((f"{live} training  ", ink(colors.accent)))
+        if queued := len(table.places):
+            pieces.append((f"{queued} queued  ", ink(colors.caution)))
         if self._left:
             pieces.append((f"reading {self._left:,} more  ", ink(colors.caution)))
         total = len(table.runs) + self._left
@@ -356,7 +374,7 @@ class RunsScreen(LiveScreen[None]):
             return any(map(holds, table.chosen))
 
         needed: dict[str, Callable[[], bool]] = {
-            "stop": lambda: some_run(lambda run: run.state.live),
+            "stop": lambda: some_run(_stoppable),
             "pause": lambda: some_run(lambda run: run.state is State.RUNNING),
             "resume": lambda: some_run(_resumable),
             "delete": lambda: some_run(lambda run: not run.state.live),
@@ -392,16 +410,20 @@ class RunsScreen(LiveScreen[None]):
 
         from .confirm import ConfirmScreen
 
-        runs = [run for run in self._table.chosen if run.state.live]
+        runs = [run for run in self._table.chosen if _stoppable(run)]
         if not runs:
             return
+        if all(run.state is State.QUEUED for run in runs):
+            question, hint, done = f"Take {_named(runs)} out of the queue?", "r starts it later.", "out of the queue"
+        else:
+            question, hint = f"Stop {_named(runs)}?", "A checkpoint is written first; r resumes from there."
+            done = "stopped"
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._each(runs, lambda run: stop(self._folder(run)), "stopped")
+                self._each(runs, lambda run: stop(self._folder(run)), done)
 
-        question = f"Stop {_named(runs)}?"
-        self.app.push_screen(ConfirmScreen(question, "A checkpoint is written first; r resumes from there."), answered)
+        self.app.push_screen(ConfirmScreen(question, hint), answered)
 
     def action_pause(self) -> None:
         from tdl_tui.worker.steer import pause
@@ -414,7 +436,10 @@ class RunsScreen(LiveScreen[None]):
 
         spare = workbench(self).spare
         runs = [run for run in self._table.chosen if _resumable(run)]
-        self._each(runs, lambda run: resume(self._folder(run), spare=spare), "goes on")
+        # queued ones keep waiting where others are meant
+        runs = [run for run in runs if run.state is not State.QUEUED] or runs
+        begins = any(run.state is State.QUEUED for run in runs)
+        self._each(runs, lambda run: resume(self._folder(run), spare=spare), "begins" if begins else "goes on")
 
     def action_delete(self) -> None:
         from tdl_tui.runs.home import delete
@@ -478,7 +503,12 @@ class RunsScreen(LiveScreen[None]):
 
 
 def _resumable(run: Summary) -> bool:
-    return not run.damage and run.state in (State.PAUSED, State.STOPPED, State.FAILED, State.LOST)
+    resumable = (State.PAUSED, State.STOPPED, State.FAILED, State.LOST, State.QUEUED)
+    return not run.damage and run.state in resumable
+
+
+def _stoppable(run: Summary) -> bool:
+    return run.state.live or run.state is State.QUEUED
 
 
 def _named(runs: Sequence[Summary]) -> str:

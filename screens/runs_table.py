@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -49,7 +49,8 @@ class Paper:
 
     colors: Palette
     now: float
-    losses: dict[str, Sequence[float]] = field(default_factory=dict)
+    losses: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    places: Mapping[str, int] = field(default_factory=dict)
 
 
 def arrange(runs: Iterable[Summary], view: View) -> list[Summary]:
@@ -147,7 +148,7 @@ class Column:
 
 def _state(run: Summary, width: int, paper: Paper) -> list[Piece]:
     style = ink(state_color(run.state, paper.colors), bold=run.state is State.FAILED)
-    return [(fit(f"{SIGNS[run.state]} {run.state.value}", width), style)]
+    return [(fit(f"{SIGNS[run.state]} {run.state.value} {paper.places.get(run.id, '')}", width), style)]
 
 
 def _name(run: Summary, width: int, paper: Paper) -> list[Piece]:

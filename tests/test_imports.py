@@ -26,6 +26,7 @@ LIGHT = [
     "tdl_tui.data.catalog",
     "tdl_tui.training.catalog",
     "tdl_tui.worker.launch",
+    "tdl_tui.worker.queue_runner",
     "tdl_tui.worker.spare",
     "tdl_tui.worker.steer",
     *modules_in("tdl_tui/plugins", "tdl_tui.plugins"),

@@ -159,7 +159,7 @@ def said_of_state(summary: Summary) -> str:
 
 _MESSAGES = {
     State.FAILED: "failed; its log says why",
-    State.QUEUED: "queued: waits for its turn",
+    State.QUEUED: "queued: waits for its turn; r starts it at once, s takes it out of the queue",
     State.STARTING: "starting: the worker loads torch, the data and the network; then comes the first step",
     State.PAUSED: "paused: the worker waits and keeps everything; p lets it go on",
 }

@@ -24,7 +24,7 @@ from .launch import take_turn
 from .process import detach, one_line, print_to
 
 POLL_SECONDS = 0.5
-LOOK_SECONDS = 10.0  # between two looks at every run, however little seems to happen
+LOOK_SECONDS = 30.0  # between two looks at every run, however little seems to happen
 DIED = "its worker died before it began; the log may say why"
 
 Stamps = tuple[int | None, ...]
