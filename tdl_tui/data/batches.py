@@ -22,7 +22,7 @@ from .splits import Splits
 
 Batch = tuple[Tensor, Tensor]
 
-CPU_CHUNK = 512 << 10  # bytes: within a core's second-level cache
+CPU_CHUNK = 64 << 10  # bytes: what a core's second-level cache still holds when the last batch of a chunk is used
 GPU_CHUNK = 64 << 20  # bytes: so few launches that they do not count
 
 

@@ -32,9 +32,11 @@ class Normalization:
         are names of tokens or nodes, and stay as they are."""
         if inputs.dtype == torch.int64:
             return inputs
+        values = inputs.to(torch.float32)
+        out = None if values is inputs else values  # in place where it can be: half the memory to go through
         if self.scale.numel() == 1 and inputs.device.type == "cpu":
-            return torch.add(self.shift, inputs, alpha=self.scale.item())  # converts and scales in one pass
-        return torch.addcmul(self.shift, inputs.to(torch.float32), self.scale)
+            return torch.add(self.shift, values, alpha=self.scale.item(), out=out)
+        return torch.addcmul(self.shift, values, self.scale, out=out)
 
     def targets(self, targets: Tensor) -> Tensor:
         """Targets as the loss takes them: classes as they are, values standardised."""

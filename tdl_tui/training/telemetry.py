@@ -26,7 +26,7 @@ from .recorder import Recorder
 SECONDS_BETWEEN = 0.5  # at most two samples a second
 SAMPLES = 2048  # at most, over a whole run
 NO_GRADIENT = -1.0  # stands for the norm of a gradient that is not there
-EXAMPLES = 48  # of the current batch, beside the probes, for the activations
+EXAMPLES = 64  # at most, for the activations: probes and some of the current batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class _Sample:
 class Telemetry:
     """Takes a sample at `next_step`: `before_update` once the gradients are there, if there will be any, `after_update`
     once the weights have changed. Between samples so many steps go by that the time they cost stays within `budget` of
-    the whole.
+    the whole; only the first and the last are taken in advance.
 
     `probe_inputs` (P, *shape) are on the device, as batches are; `predictions` turns outputs into original units. With
     `total_norm` the series grad/norm is recorded here (clipping knows it at every step).
@@ -120,14 +120,17 @@ class Telemetry:
             sample = self._under_way.popleft()
             with sample.watch:
                 self._record(sample)
+            paid_off = 2 if not self._costs else 1  # the first, of which nothing was saved up, beside the next
             self._costs.append(sample.watch.seconds())
-            self._due = time.perf_counter() + max(SECONDS_BETWEEN, median(self._costs) / self._budget)
+            self._due = time.perf_counter() + max(SECONDS_BETWEEN, paid_off * median(self._costs) / self._budget)
 
     def _look(self, inputs: Tensor) -> tuple[tuple[int, ...], list[Tensor], Tensor]:
-        """One pass of the probes and of examples of the batch: which layers were heard, their statistics, and the
-        probes' outputs (P, outputs), those of the last step where each has its own."""
+        """One pass of the probes and of examples of the batch, together no more than the batch has (but all probes):
+        which layers were heard, their statistics, and the probes' outputs (P, outputs), those of the last step where
+        each has its own."""
         count = len(self._probe_inputs)
-        examples = torch.cat([self._probe_inputs, inputs[:EXAMPLES]]) if count else inputs[:EXAMPLES]
+        inputs = inputs[: max(0, min(EXAMPLES, len(inputs)) - count)]
+        examples = torch.cat([self._probe_inputs, inputs]) if count else inputs
         with evaluating(self._model, self._device), listening(self._model, self._layers) as heard:
             with self._autocast():
                 outputs = self._model(examples)
