@@ -1,4 +1,4 @@
-"""The queue as the table of runs sees it: the places of those that wait, and that somebody starts them."""
+"""The queue as screens see it: the places of those that wait, and that somebody starts them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from pathlib import Path
 
 from tdl_tui.runs import queue
 from tdl_tui.runs.records import Summary
-from tdl_tui.worker import launch
-from tdl_tui.worker.checks import auto_device
 
 RUNNER_SECONDS = 10.0
 """Between two looks whether a runner is there."""
@@ -27,11 +25,20 @@ class QueueWatch:
         """The place of each queued run, by id."""
         if not queue.waiting(runs):
             return {}
-        self._auto = self._auto or auto_device()
+        if not self._auto:
+            from tdl_tui.worker.checks import auto_device  # with what it imports, as below: a table is read without
+
+            self._auto = auto_device()
         return queue.places(runs, self._auto)
 
-    def keep_moving(self) -> None:
-        """Starts a runner where something waits and none is there. Raises OSError."""
+    def keep_moving(self) -> str:
+        """Something waits: starts a runner where none is there. Returns why that cannot be, in one line, or ""."""
         if time.monotonic() - self._asked >= RUNNER_SECONDS:
+            from tdl_tui.worker import launch
+
             self._asked = time.monotonic()
-            launch.ensure_runner(self._home)
+            try:
+                launch.ensure_runner(self._home)
+            except OSError as error:
+                return f"no runner can be started for the queue: {error.strerror}"
+        return ""

@@ -145,12 +145,16 @@ class RunScreen(LiveScreen[None]):
 
     @work(thread=True, group="follow", exclusive=True)
     def _follow(self) -> None:
-        source = self._make_source()
+        from .queue_watch import QueueWatch
+
+        source, queue = self._make_source(), QueueWatch(self.folder.parent.parent)
         try:
             while not self._ended.is_set():
                 snapshot = source.read(self._width)
                 if snapshot is not None:
                     self.post_message(Fresh(snapshot))
+                    if snapshot.summary.state is State.QUEUED and (problem := queue.keep_moving()):
+                        self.app.call_from_thread(self._say, problem, bad=True)
                 self._wake.wait(PERIOD)
                 self._wake.clear()
         finally:

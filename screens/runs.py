@@ -240,19 +240,12 @@ class RunsScreen(LiveScreen[None]):
                 self._losses = self._losses or Losses()
                 losses = {run.id: self._losses.of(run, app.home, width) for run in in_sight} if width else {}
                 app.call_from_thread(self._take_losses, losses)
-                if places:
-                    self._keep_moving(self._queue)
+                if places and (problem := self._queue.keep_moving()):
+                    app.call_from_thread(self.notify, problem, severity="warning", markup=False)
         except HomeError as error:
             app.call_from_thread(self._take_problem, str(error))
         finally:
             self._reading = False
-
-    def _keep_moving(self, queue: QueueWatch) -> None:
-        try:
-            queue.keep_moving()
-        except OSError as error:
-            message = f"no runner can be started for the queue: {error.strerror}"
-            self.app.call_from_thread(self.notify, message, severity="warning", markup=False)
 
     def _take(self, runs: list[Summary], places: dict[str, int], left: int) -> tuple[list[Summary], int]:
         self._table.places = places

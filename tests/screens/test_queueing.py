@@ -131,8 +131,21 @@ async def test_resuming_all_leaves_queued_runs_to_their_turn(
         await until(pilot, lambda: started == [waiting[2]])
 
 
+async def test_why_no_runner_can_be_started_is_said(
+    waiting: list[str], bench: Bench, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(home: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(launch, "ensure_runner", refuse)
+    app = bench()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: any("queue: Permission denied" in n.message for n in app._notifications))
+        assert len(of(pilot).shown) == 4
+
+
 async def test_the_run_s_own_screen_starts_it_or_takes_it_out(
-    waiting: list[str], home: Path, bench: Bench, until: Until, monkeypatch: pytest.MonkeyPatch
+    waiting: list[str], home: Path, bench: Bench, until: Until, runners: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Path] = []
 
@@ -146,7 +159,7 @@ async def test_the_run_s_own_screen_starts_it_or_takes_it_out(
     async with app.run_test(size=(80, 24)) as pilot:
         screen = app.screen
         assert isinstance(screen, RunScreen)
-        await until(pilot, lambda: keys(pilot).get("r") == "start")
+        await until(pilot, lambda: keys(pilot).get("r") == "start" and runners == [home])
         notice = screen.query_one(NoticePanel)
         assert "waits for its turn" in notice.render_line(0).text
         await pilot.press("r")
