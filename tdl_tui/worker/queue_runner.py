@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 from tdl_tui.runs import lock, queue
-from tdl_tui.runs.folders import runs_folder
+from tdl_tui.runs.folders import HomeError, runs_folder
 from tdl_tui.runs.records import State, Summary
 from tdl_tui.runs.schema import UnreadableRun
 from tdl_tui.runs.table import RunTable
@@ -123,7 +123,10 @@ def main() -> None:
     home = Path(sys.argv[1])
     detach()
     print_to(queue.make_folder(home) / queue.LOG)
-    serve(home)
+    try:
+        serve(home)
+    except HomeError as error:
+        say(f"the runner ends: {error}")
 
 
 if __name__ == "__main__":
