@@ -34,16 +34,16 @@ def queue(
     limit = runs_queue.at_most(home)
     runs = RunTable(home).refresh()
     waits = runs_queue.waiting(runs)
-    if waits:
-        keep_moving(home)
     rows = _rows([run for run in reversed(runs) if run.state.live] + waits, auto_device())
     if as_json:
         reports.print_json({"at_most": limit, "runs": rows})
-        return
-    if rows:
-        reports.say(_text(rows))
-    said = f"{'no' if not waits else len(waits)} run{'' if len(waits) == 1 else 's'} waiting"
-    reports.tell(f"{said}; at most {limit} at work on a device (tdl queue --at-most N)")
+    else:
+        if rows:
+            reports.say(_text(rows))
+        said = f"{len(waits) or 'no'} run{'' if len(waits) == 1 else 's'} waiting"
+        reports.tell(f"{said}; at most {limit} at work on a device (tdl queue --at-most N)")
+    if waits:
+        keep_moving(home)
 
 
 def enqueue(made: Experiment, as_json: bool) -> None:

@@ -68,6 +68,20 @@ def test_the_queue_lists_what_is_at_work_and_what_waits_by_device(tdl: Tdl, home
     os.close(descriptor)
 
 
+def test_what_waits_is_listed_also_where_no_runner_can_be_started(
+    tdl: Tdl, home: Path, runners: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tdl("train", *TINY, "--queue", "--json").document["run"]
+
+    def refuse(home: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(launch, "ensure_runner", refuse)
+    shown = tdl("queue", "--json")
+    assert [row["run"] for row in shown.document["runs"]] == [run]
+    assert (shown.status, shown.err) == (1, "tdl: no runner can be started for the queue: Read-only file system\n")
+
+
 def test_an_empty_queue_starts_nothing_and_leaves_the_home_as_it_was(
     tdl: Tdl, home: Path, runners: list[Path], make_run: MakeRun
 ) -> None:

@@ -329,6 +329,19 @@ def test_one_that_is_at_fault_does_not_keep_the_others_waiting(tmp_path: Path, m
     assert summary_of(folders[0]).message == "no such luck"
 
 
+def test_a_runner_ends_where_its_home_is_gone(tmp_path: Path) -> None:
+    busy = runs_home.create(tmp_path / "home", tiny().document(), title="at work")
+    waiting_run(tmp_path / "home", tiny())
+    runner = ensure_runner(tmp_path / "home")
+    assert runner is not None
+    wait_until(lambda: not is_over(tmp_path / "home"))
+    (tmp_path / "home").rename(tmp_path / "elsewhere")
+    wait_until(lambda: not alive(runner))
+    log = (queue.folder(tmp_path / "elsewhere") / queue.LOG).read_text()
+    assert "Traceback" not in log
+    os.close(busy.lock_fd)
+
+
 def test_a_second_runner_leaves_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = waiting_run(tmp_path, tiny())
     descriptor = lock.acquire(queue.make_folder(tmp_path))
