@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
-from tdl_tui.registry import DATASETS, DataShape
+from tdl_tui.registry import DATASETS, DataShape, Kind, Task
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.runs.records import Bucket, Event, LayerSample, Probe, ProbeSample, State, Summary
+from tdl_tui.runs.records import LAYER_COLUMNS, Bucket, Event, LayerSample, Probe, ProbeSample, State, Summary
 from tdl_tui.runs.schema import UnreadableRun
 from tdl_tui.runs.text import printable
 
@@ -47,22 +47,35 @@ class Snapshot:
         return max(newest, self.summary.progress.step)
 
 
-def shape_of(experiment: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> DataShape | None:
+def shape_of(experiment: Mapping[str, Any], recorded: object) -> DataShape | None:
     """The data's shape: as the worker recorded it, else as the registry describes the dataset, else None."""
-    if recorded:
+    if isinstance(recorded, dict):
         known: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in recorded.items()
             if name in DataShape.__dataclass_fields__
         }
         with contextlib.suppress(TypeError):  # a newer version may record another form
-            return DataShape(**known)
+            shape = DataShape(**known)
+            if _is_shape(shape):
+                return shape
     data = experiment.get("data", {})
     try:
         entry = DATASETS[data.get("dataset", "")]
         return entry.describe({**entry.defaults(), **data.get("options", {})})
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _is_shape(shape: DataShape) -> bool:
+    """Whether what somebody else recorded is of the types that a shape's fields have."""
+    numbers = (*shape.input, shape.outputs, shape.examples, shape.fixed_test, shape.fixed_train, shape.steps)
+    return (
+        shape.task in get_args(Task)
+        and shape.kind in get_args(Kind)
+        and all(isinstance(number, int) and 0 <= number < 2**62 for number in numbers)
+        and all(isinstance(name, str) for name in (*shape.classes, *shape.features))
+    )
 
 
 class Source:
@@ -90,7 +103,7 @@ class Source:
     def _gather(self, columns: int) -> Snapshot:
         summary = self._reader.summary()
         try:
-            return self._readable(replace(summary, damage=printable(summary.damage)), columns)
+            return _fitting(self._readable(replace(summary, damage=printable(summary.damage)), columns))
         except UnreadableRun as error:
             return Snapshot(replace(summary, damage=printable(str(error))))
 
@@ -142,6 +155,16 @@ class Source:
 
 CHARTED = frozenset(f"{part}/{figure}" for part in ("train", "val") for figure in ("loss", "accuracy", "r2"))
 LATEST = frozenset({"lr", "speed/samples_per_s"})
+
+
+def _fitting(snapshot: Snapshot) -> Snapshot:
+    """The snapshot. Raises UnreadableRun where its parts do not fit together, as somebody else's may not."""
+    widths = [len(LAYER_COLUMNS)] * len(snapshot.layer_names)
+    if any(list(map(len, sample.rows)) != widths for sample in snapshot.layer_samples):
+        raise UnreadableRun("the statistics of the layers do not fit their names")
+    if snapshot.outputs is not None and len(snapshot.outputs.outputs) != len(snapshot.probes):
+        raise UnreadableRun("the outputs do not fit the probes")
+    return snapshot
 
 
 def pending(snapshot: Snapshot) -> str:

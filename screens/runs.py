@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.strip import Strip
 
 from tdl_tui.runs.records import State, Summary
+from tdl_tui.runs.text import printable
 from tdl_tui.widgets.canvas import Canvas
 from tdl_tui.widgets.lines import Piece, ink
 from tdl_tui.widgets.live_screen import LiveScreen
@@ -395,8 +396,17 @@ class RunsScreen(LiveScreen[None]):
         workbench(self).new()
 
     def action_copy(self) -> None:
-        if (run := self._table.current) and run.experiment:
-            workbench(self).new({key: value for key, value in run.experiment.items() if key != "name"})
+        from tdl_tui.plugins.faults import PluginError
+        from tdl_tui.plugins.named import refuse_unnamed
+
+        if not (run := self._table.current) or not run.experiment:
+            return
+        try:
+            refuse_unnamed(workbench(self).home, run.experiment)  # the form would read them
+        except PluginError as error:
+            self.notify(printable(str(error)), severity="error", markup=False)
+            return
+        workbench(self).new({key: value for key, value in run.experiment.items() if key != "name"})
 
     def action_stop(self) -> None:
         from tdl_tui.worker.steer import stop

@@ -24,6 +24,7 @@ class FailedRequest(Exception):
 
 def main() -> None:
     """Carries out the command line and exits with its status."""
+    os.umask(0o077)  # what it writes is its owner's alone
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a name that the terminal cannot show is no reason to fail

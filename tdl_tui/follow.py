@@ -17,6 +17,7 @@ from rich.cells import cell_len, set_cell_size
 from tdl_tui.runs import commands
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Progress, State, Summary
+from tdl_tui.runs.text import printable
 
 from .reports import count, duration, number
 
@@ -89,7 +90,7 @@ class Progressing:
 
     def show(self, now: Look) -> None:
         if self._rewrites:
-            line = now.line(shutil.get_terminal_size().columns - 1)
+            line = printable(now.line(shutil.get_terminal_size().columns - 1))
             if line != self._shown:
                 self._out.write(f"\r{line}\x1b[K")
                 self._out.flush()
@@ -104,6 +105,7 @@ class Progressing:
 
     def say(self, line: str) -> None:
         """A line that stays."""
+        line = printable(line)
         self._out.write(f"\r{line}\x1b[K\n" if self._rewrites else f"{line}\n")
         self._out.flush()
         self._shown = ""

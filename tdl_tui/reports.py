@@ -16,19 +16,24 @@ from rich.cells import cell_len, set_cell_size
 from tdl_tui.registry import DatasetEntry, DataShape, Entry, Option, shown
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Summary
+from tdl_tui.runs.text import printable
 from tdl_tui.spec import toml
 
 NAME_WIDTH = 32
 
 
 def say(text: str) -> None:
-    """Lines that were asked for, on standard output."""
-    sys.stdout.write(f"{text}\n")
+    """Lines that were asked for, on standard output; what would steer the terminal is made visible."""
+    sys.stdout.write(f"{_shown(text)}\n")
 
 
 def tell(text: str) -> None:
-    """A line beside what was asked for, on standard error."""
-    sys.stderr.write(f"{text}\n")
+    """A line beside what was asked for, on standard error; what would steer the terminal is made visible."""
+    sys.stderr.write(f"{_shown(text)}\n")
+
+
+def _shown(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def print_json(document: Any) -> None:
@@ -48,7 +53,7 @@ def finite(value: Any) -> Any:
 
 def table(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> str:
     """Rows with their columns aligned, two spaces between them; numbers are the caller's to align."""
-    lines = [list(row) for row in ((head, *rows) if head else rows)]
+    lines = [list(map(printable, row)) for row in ((head, *rows) if head else rows)]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(set_cell_size(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -186,7 +191,15 @@ def run_text(summary: Summary, folder: Path) -> str:
         ("folder", str(folder)),
     ]
     facts = table([row for row in rows if row[1]])
-    return f"{facts}\n\n{toml(summary.experiment).rstrip()}" if summary.experiment else facts
+    return f"{facts}\n\n{_experiment_text(summary.experiment)}" if summary.experiment else facts
+
+
+def _experiment_text(document: dict[str, Any]) -> str:
+    """As TOML; one from somewhere else may hold what only JSON can say."""
+    try:
+        return toml(document).rstrip()
+    except (TypeError, ValueError, AttributeError):
+        return json.dumps(document, indent=2)
 
 
 def _progress_line(summary: Summary) -> str:

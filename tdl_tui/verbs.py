@@ -491,7 +491,9 @@ def pause(run: Run, as_json: Json = False) -> None:
 
 
 @app.command()
-def resume(run: Run, as_json: Json = False) -> None:
+def resume(
+    run: Run, plugins: Annotated[list[str] | None, _plugin_option(_ask_for_plugins)] = None, as_json: Json = False
+) -> None:
     """Let a paused run go on, or restart one from its checkpoint."""
     _steering(steer.resume, run, as_json)
 
@@ -620,7 +622,7 @@ def show_data(
     if as_json:
         reports.print_json({**reports.shape_document(made.shape), "dataset": dataset, **found.to_json()})
     else:
-        reports.say(_drawn(made.shape, found))
+        sys.stdout.write(f"{_drawn(made.shape, found)}\n")
 
 
 def _any_model(document: dict[str, Any]) -> Experiment:

@@ -89,10 +89,15 @@ def wait_acknowledged(folder: Path, command_id: str, timeout: float) -> Event:
             time.sleep(POLL_SECONDS)
 
 
+def _plainly(path: str, flags: int) -> int:
+    """Opens without following a link, or waiting for whoever writes into a pipe."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
 def _read(path: Path) -> Command | None:
     """The command in a file; None where there is none."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_plainly) as file:
             document = json.loads(file.read(LARGEST))
         verb, moment, arguments = document["verb"], float(document["time"]), document["arguments"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -20,7 +20,7 @@ def acquire(folder: Path) -> int:
 
     Raises Held at once where a worker holds it. A reader that is just looking (`held`) is waited for.
     """
-    descriptor = os.open(folder / FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     os.set_inheritable(descriptor, True)
     deadline = time.monotonic() + RETRY_SECONDS
     while True:
@@ -37,7 +37,7 @@ def acquire(folder: Path) -> int:
 def held(folder: Path) -> bool:
     """Whether a process holds the lock. Looks by taking a shared lock for an instant."""
     try:
-        descriptor = os.open(folder / FILE, os.O_RDONLY)
+        descriptor = os.open(folder / FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return False
     try:
@@ -49,7 +49,7 @@ def held(folder: Path) -> bool:
 def inode(folder: Path) -> int:
     """What tells this lock from that of a copied folder; 0 where there is none."""
     try:
-        return (folder / FILE).stat().st_ino
+        return (folder / FILE).lstat().st_ino
     except OSError:
         return 0
 

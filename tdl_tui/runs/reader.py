@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import threading
 from array import array
@@ -38,7 +39,16 @@ LAYER_SERIES = {
 }
 PAGE = 4096  # points that are read in a transaction
 LATEST = 1e11  # seconds: some thousand years
-SECTIONS = ("data", "model", "objective", "optimizer", "schedule", "training", "telemetry")
+SECTIONS = {
+    "data": "dataset",
+    "model": "architecture",
+    "objective": "loss",
+    "optimizer": "name",
+    "schedule": "name",
+    "training": "device",
+    "telemetry": "",
+}
+DEEPEST = 16  # of what experiments hold, options are the deepest, and lists in them
 DAMAGE = (sqlite3.Error, ValueError, TypeError, KeyError, IndexError, OverflowError, ZeroDivisionError, RecursionError)
 """What reading and decoding raise where the bytes are not what a writer wrote; SQLite's own words may be no UTF-8."""
 
@@ -192,10 +202,7 @@ class RunReader:
             rows = connection.execute(
                 "SELECT example, kind, shape, input, target FROM probe ORDER BY position"
             ).fetchall()
-            return [
-                Probe(example, kind, tuple(json.loads(shape)), tuple(array("d", data)), target)
-                for example, kind, shape, data, target in rows
-            ]
+            return [_probe(*row) for row in rows]
 
     def probe_sample(self, step: int | None = None) -> ProbeSample | None:
         """The newest probe sample at or before a step, or of all."""
@@ -209,10 +216,7 @@ class RunReader:
                 "SELECT id, time, step, kind, text, data FROM event WHERE id > ? ORDER BY id LIMIT ?",
                 (after_id, limit),
             ).fetchall()
-            return [
-                Event(number, moment, step, _text(kind), _text(text), json.loads(data))
-                for number, moment, step, kind, text, data in rows
-            ]
+            return [_event(*row) for row in rows]
 
     # ---------------------------------------------------------------------------------------------------- internals
 
@@ -311,6 +315,22 @@ def _text(value: object) -> str:
     return value
 
 
+def _event(number: int, time: float, step: int, kind: str, text: str, data: str) -> Event:
+    """The event in a row. Raises ValueError or TypeError where that is none."""
+    details = json.loads(data)
+    if not (abs(time) <= LATEST and isinstance(step, int) and isinstance(details, dict)):
+        raise ValueError(f"an event at step {step!r}, time {time!r}")
+    return Event(number, time, step, _text(kind), _text(text), details)
+
+
+def _probe(example: int, kind: str, shape: str, data: bytes, target: float) -> Probe:
+    """The probe in a row. Raises ValueError or TypeError where that is none."""
+    values, sizes = tuple(array("d", data)), tuple(json.loads(shape))
+    if math.prod(sizes) != len(values) or not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise ValueError(f"a probe of shape {shape} with {len(values)} values")
+    return Probe(example, _text(kind), sizes, values, float(target))
+
+
 def _range(series: _AnySeries, first: int | None, last: int | None) -> tuple[int, int]:
     """The ordinals of the steps first..last (inclusive), the stop exclusive."""
     start = 0 if first is None else series.ordinal_of(first)
@@ -364,11 +384,24 @@ def _moment(facts: dict[str, Any], key: str, default: float) -> float:
 
 
 def _experiment(document: dict[str, Any]) -> dict[str, Any]:
-    """The document, its sections tables and its names text."""
-    for section in SECTIONS:
-        if not isinstance(document.get(section, {}), dict):
-            raise TypeError(f"experiment.{section} is {document[section]!r}")
+    """The document: its sections are tables, its names text, its numbers no larger than a computer's."""
+    for section, key in SECTIONS.items():
+        table = document.get(section, {})
+        if not isinstance(table, dict) or not isinstance(table.get(key, ""), str):
+            raise TypeError(f"experiment.{section} is {table!r}"[:200])
+    _check_plain(document, DEEPEST)
     return document
+
+
+def _check_plain(value: Any, depth: int) -> None:
+    """Raises ValueError for whole numbers of more than 64 bits, and for what is nested deeper than `depth`."""
+    if isinstance(value, int) and abs(value) > LARGEST_STEP * 2:
+        raise ValueError("a number is too large")
+    if isinstance(value, (dict, list)):
+        if not depth:
+            raise ValueError("nested too deeply")
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_plain(item, depth - 1)
 
 
 def _progress(document: dict[str, Any]) -> Progress:

@@ -8,9 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tdl_tui.runs import commands, lock, queue
+from tdl_tui.plugins.faults import PluginError
+from tdl_tui.plugins.named import refuse_unnamed, remember
+from tdl_tui.runs import commands, links, lock, queue
 from tdl_tui.runs import home as runs_home
 from tdl_tui.runs.home import HomeError, NewRun
+from tdl_tui.runs.links import Leads
+from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State
 from tdl_tui.runs.table import RunTable
 from tdl_tui.spec import Experiment
@@ -102,6 +106,8 @@ def take_turn(folder: Path) -> Launched | None:
         return None
     try:
         queued = queue.is_queued(folder)
+        if queued:
+            _refuse_foreign(folder)
     except BaseException:
         os.close(lock_fd)
         raise
@@ -122,6 +128,11 @@ def resume(folder: Path, spare: Spare | None = None) -> Launched:
         raise LaunchError(f"{folder.name} has a worker already") from None
     except OSError as error:
         raise LaunchError(f"{folder.name} cannot be resumed: {error.strerror} ({folder})") from None
+    try:
+        _refuse_foreign(folder)
+    except (PluginError, Leads, OSError) as error:
+        os.close(lock_fd)
+        raise LaunchError(f"{folder.name} cannot be resumed: {error}") from None
     for command in commands.pending(folder):
         commands.take(command)  # what the worker before did not live to hear is not meant for this one
     return Launched(folder, _put_to_work(folder, lock_fd, spare))
@@ -132,9 +143,24 @@ def _make(experiment: Experiment, home: Path, state: State) -> NewRun:
     check_device(experiment.training.device)
     check_data(experiment)
     try:
-        return runs_home.create(home, experiment.document(), title=experiment.title, state=state)
+        run = runs_home.create(home, experiment.document(), title=experiment.title, state=state)
     except HomeError as error:
         raise LaunchError(str(error)) from None
+    with suppress(OSError):  # then they have to be named again when it is resumed
+        remember(home, experiment.plugins)
+    return run
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """A run may come from somebody else: nothing that it names is followed or executed, but what a person here named.
+
+    Raises PluginError, Leads, and OSError.
+    """
+    links.refuse(folder)
+    with RunReader(folder) as reader:
+        experiment = reader.summary().experiment
+    refuse_unnamed(folder.parent.parent, experiment)
+    remember(folder.parent.parent, experiment.get("plugins", []))
 
 
 def _put_to_work(folder: Path, lock_fd: int, spare: Spare | None) -> int:

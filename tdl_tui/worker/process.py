@@ -46,7 +46,9 @@ def work(folder: Path, lock_fd: int) -> None:
 
 
 def detach() -> None:
-    """Lets a hang-up and the terminal's Ctrl-C pass: only SIGTERM and commands reach a worker."""
+    """Lets a hang-up and the terminal's Ctrl-C pass: only SIGTERM and commands reach a worker. What it writes is its
+    owner's alone."""
+    os.umask(0o077)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
