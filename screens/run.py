@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 PERIOD = 0.5
 """Seconds between two looks at the run."""
+PATIENCE = 0.5
+"""Seconds for which another program may have it locked before that is said."""
 STEERING = Binding.Group("The training")
 LOOKING = Binding.Group("Look")
 PANELS = Binding.Group("Panels")
@@ -165,7 +167,7 @@ class RunScreen(LiveScreen[None]):
 
         from .run_snapshot import Source
 
-        return Source(RunReader(self.folder))
+        return Source(RunReader(self.folder, PATIENCE))
 
     def on_fresh(self, message: Fresh) -> None:
         before, self.snapshot = self.snapshot, message.snapshot

@@ -102,7 +102,7 @@ class NoticePanel(Panel):
 
     def text(self) -> str:
         """What is to be said now, "" for nothing."""
-        return self.said or (said_of_state(self.snapshot.summary) if self.snapshot else "")
+        return self.said or (self.snapshot.notice or said_of_state(self.snapshot.summary) if self.snapshot else "")
 
     def _arrange(self) -> None:
         self.display = bool(self.text())
@@ -111,7 +111,8 @@ class NoticePanel(Panel):
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         colors = palette(self.app)
         state = self.snapshot.summary.state if self.snapshot else State.RUNNING
-        wrong = self.bad if self.said else state in (State.FAILED, State.LOST) or self._damaged()
+        held = bool(self.snapshot and self.snapshot.notice)
+        wrong = self.bad if self.said else (not held and state in (State.FAILED, State.LOST)) or self._damaged()
         color = colors.bad if wrong else colors.accent if self.said else colors.caution
         sign = "✗" if wrong else "›" if self.said else "!"
         return [line([(f" {sign} ", ink(color, bold=True)), (self.text(), ink(color))], width)]
@@ -170,7 +171,8 @@ def x_axis(snapshot: Snapshot, view: View) -> Span:
     """The horizontal axis: as far as the run is planned once that is near, round numbers before."""
     progress = snapshot.summary.progress
     if view.scale == "time":
-        ends = [buckets[-1].time - snapshot.started for buckets in snapshot.series.values() if buckets]
+        # the latest of all: a clock may have been moved back
+        ends = [bucket.time - snapshot.started for buckets in snapshot.series.values() for bucket in buckets]
         return growing(max(ends, default=0.0))
     each = (progress.steps_per_epoch or 1) if view.scale == "epochs" else 1
     if not snapshot.summary.state.live and snapshot.reach:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from tdl_tui.registry import DATASETS, DataShape, Kind, Task
-from tdl_tui.runs.reader import RunReader
+from tdl_tui.runs.reader import RunReader, unreadable_summary
 from tdl_tui.runs.records import LAYER_COLUMNS, Bucket, Event, LayerSample, Probe, ProbeSample, State, Summary
-from tdl_tui.runs.schema import UnreadableRun
+from tdl_tui.runs.schema import Damaged, Locked, UnreadableRun
 from tdl_tui.runs.text import printable
 
 EVENTS = 500
@@ -19,7 +19,10 @@ EVENTS = 500
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A run as it was read at one time. `started` is the time that counts as 0, `reach` the newest step."""
+    """A run as it was read at one time. `started` is the time that counts as 0, `reach` the newest step.
+
+    `notice` says why it cannot be read now, and that it was read before, "" where it could be.
+    """
 
     summary: Summary
     shape: DataShape | None = None
@@ -31,6 +34,7 @@ class Snapshot:
     outputs: ProbeSample | None = None
     events: tuple[Event, ...] = ()
     started: float = 0.0
+    notice: str = ""
 
     @property
     def title(self) -> str:
@@ -101,15 +105,29 @@ class Source:
         self._reader.close()
 
     def _gather(self, columns: int) -> Snapshot:
-        summary = self._reader.summary()
         try:
-            return _fitting(self._readable(replace(summary, damage=printable(summary.damage)), columns))
+            return _fitting(self._readable(self._reader.readable_summary(), columns))
         except UnreadableRun as error:
-            return Snapshot(replace(summary, damage=printable(str(error))))
+            return self._unreadable(error)
+
+    def _unreadable(self, error: UnreadableRun) -> Snapshot:
+        """What was read before, if anything was, with the words that say why no more is."""
+        folder = self._reader.folder
+        text = printable(str(error).replace(f"{folder}/", ""))
+        before = "; shown as last read" if self._last and self._last.series else ""
+        if not folder.exists():
+            text = f"the run's folder is gone, deleted or moved{before}"
+        elif isinstance(error, Damaged):
+            text = f"damaged{before}; try tdl check --repair {folder.name}: {text}"
+        else:
+            text = f"{text}{before}"
+        if self._last is None:
+            return Snapshot(replace(unreadable_summary(folder, error), message=text, damage=text))
+        if isinstance(error, Locked):
+            return replace(self._last, notice=text)
+        return replace(self._last, summary=replace(self._last.summary, state=State.FAILED, message=text, damage=text))
 
     def _readable(self, summary: Summary, columns: int) -> Snapshot:
-        if summary.damage:
-            return Snapshot(summary)
         reader, before = self._reader, self._last or Snapshot(summary)
         names = reader.series_names()
         charted = [name for name in names if name in CHARTED]

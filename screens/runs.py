@@ -98,7 +98,8 @@ class RunsTable(Canvas, can_focus=True):
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         colors = palette(self.app)
         if self.problem:
-            return centred([(self.problem, colors.bad)], width, height)
+            hope = ("It is looked at again until it can be read.", colors.muted)
+            return centred([(self.problem, colors.bad), hope], width, height)
         if not self.read:
             return centred([("reading the runs …", colors.muted)], width, height)
         if not self.runs:
@@ -263,8 +264,12 @@ class RunsScreen(LiveScreen[None]):
         return self._table.in_sight, self._table.spark_width
 
     def _take_problem(self, problem: str) -> None:
+        """The home cannot be read: there is nothing to act on until it can."""
+        self._left = 0
+        self._table.take([])
         self._table.problem = problem
         self._table.paint()
+        self._changed()
 
     def _take_losses(self, losses: dict[str, Sequence[float]]) -> None:
         self._table.losses = losses

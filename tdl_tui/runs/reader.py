@@ -55,11 +55,15 @@ DAMAGE = (sqlite3.Error, ValueError, TypeError, KeyError, IndexError, OverflowEr
 
 class RunReader:
     """A run's folder, opened when first asked, from any thread. `summary` never raises; all else raises
-    schema.UnreadableRun (one line) where the run is damaged or newer than this program."""
+    schema.UnreadableRun (one line) where the run is damaged, newer than this program, or locked by another one for
+    longer than `patience` (seconds)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patience: float = schema.BUSY_SECONDS) -> None:
         self.folder = folder
+        self._patience = patience
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None  # the one that is open: device and inode
+        self._opened = 0
         self._lock = threading.RLock()
 
     def close(self) -> None:
@@ -80,13 +84,16 @@ class RunReader:
     def summary(self) -> Summary:
         """The run in short. The state is what the worker last said, checked against the lock and the machine."""
         try:
-            if not (self.folder / schema.FILE).exists():  # an open file outlives its folder
-                raise schema.Damaged(f"{self.folder / schema.FILE} is missing")
-            found = summarize(self.folder, self.facts())
-            # A worker that ended between the look at its words and at its lock seems lost: it has said more since.
-            return summarize(self.folder, self.facts()) if found.state is State.LOST else found
+            return self.readable_summary()
         except UnreadableRun as error:
-            return _unreadable(self.folder, str(error))
+            return unreadable_summary(self.folder, error)
+
+    def readable_summary(self) -> Summary:
+        """As `summary`, but raises UnreadableRun as all else does."""
+        self._follow_file()
+        found = summarize(self.folder, self.facts())
+        # A worker that ended between the look at its words and at its lock seems lost: it has said more since.
+        return summarize(self.folder, self.facts()) if found.state is State.LOST else found
 
     def facts(self) -> dict[str, Any]:
         """Everything the writer said by `update`."""
@@ -95,13 +102,16 @@ class RunReader:
             return {key: json.loads(value) for key, value in rows}
 
     def changed(self) -> object:
-        """A token that differs from the one before when anything was written, or the worker began or ended."""
+        """A token that differs from the one before when anything was written, the worker began or ended, or the file
+        went away, came back or was put in another's place."""
         with self._lock:
             try:
+                self._follow_file()
                 (version,) = self._open().execute("PRAGMA data_version").fetchone()
             except (UnreadableRun, sqlite3.Error) as error:
+                self.close()
                 return str(error)
-            return version, id(self._connection), lock.held(self.folder)
+            return version, self._opened, lock.held(self.folder)
 
     # ------------------------------------------------------------------------------------------------------ series
 
@@ -222,8 +232,23 @@ class RunReader:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = schema.open_readonly(self.folder)
+            self._file = self._file_now()
+            self._connection = schema.open_readonly(self.folder, self._patience)
+            self._opened += 1
         return self._connection
+
+    def _follow_file(self) -> None:
+        """Lets go of a file that is no longer the folder's: an open one outlives its name."""
+        with self._lock:
+            if self._connection is not None and self._file_now() != self._file:
+                self.close()
+
+    def _file_now(self) -> tuple[int, int] | None:
+        try:
+            status = (self.folder / schema.FILE).stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -241,7 +266,7 @@ class RunReader:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
             except DAMAGE as error:
-                raise schema.damaged(self.folder / schema.FILE, error) from None
+                raise schema.unreadable(self.folder / schema.FILE, error) from None
 
     @contextmanager
     def _series(self, name: str) -> Iterator[_AnySeries]:
@@ -439,7 +464,9 @@ def _state(folder: Path, said: State, worker: dict[str, Any]) -> State:
     return said if lock.held(folder) else State.LOST
 
 
-def _unreadable(folder: Path, damage: str) -> Summary:
+def unreadable_summary(folder: Path, error: UnreadableRun) -> Summary:
+    """What can be said of a run that cannot be read."""
+    damage = str(error)
     try:
         moment = folder.stat().st_mtime
     except OSError:

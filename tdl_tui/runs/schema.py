@@ -68,6 +68,10 @@ class NewerSchema(UnreadableRun):
     """`run.db` was written by a newer version."""
 
 
+class Locked(UnreadableRun):
+    """Another program keeps `run.db` to itself for longer than a reader waits; it can be read once that lets go."""
+
+
 def create(folder: Path) -> sqlite3.Connection:
     """A new `run.db` (mode 0600) in a folder that has none, open for writing. The caller commits and closes."""
     path = folder / FILE
@@ -103,29 +107,42 @@ def open_writable(folder: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_readonly(folder: Path) -> sqlite3.Connection:
-    """The run's database for a reader, which needs no permission to write. Raises Damaged or NewerSchema.
+def open_readonly(folder: Path, patience: float = BUSY_SECONDS) -> sqlite3.Connection:
+    """The run's database for a reader, which needs no permission to write. Raises UnreadableRun.
 
-    One in an earlier layout is read from a private copy, brought up to today's: it stays as it is.
+    Whoever keeps it locked is waited for, now and later, `patience` seconds at a time. One in an earlier layout is read
+    from a private copy, brought up to today's: it stays as it is.
     """
     path = file_of(folder)
     uri = path.absolute().as_uri()
     try:
         try:
-            return _checked(f"{uri}?mode=ro", path)
-        except sqlite3.OperationalError:
+            return _checked(f"{uri}?mode=ro", path, patience)
+        except sqlite3.OperationalError as error:
+            if is_locked(error):
+                raise
             # Beside a WAL database SQLite wants two more files. Where they cannot be made, nobody writes.
             write_ahead_log = path.with_name(FILE + "-wal")
             if not write_ahead_log.exists() or write_ahead_log.stat().st_size == 0:
-                return _checked(f"{uri}?mode=ro&immutable=1", path)
+                return _checked(f"{uri}?mode=ro&immutable=1", path, patience)
             with tempfile.TemporaryDirectory(prefix="tdl-") as copy:
                 shutil.copyfile(path, Path(copy, FILE))
                 shutil.copyfile(write_ahead_log, Path(copy, FILE + "-wal"))
                 return _private_copy(sqlite3.connect(Path(copy, FILE)), path)
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # names, and SQLite's own words, may be no UTF-8
-        raise damaged(path, error) from None
+        raise unreadable(path, error) from None
     except OSError as error:
         raise Damaged(f"{path} cannot be read: {error.strerror}") from None
+
+
+def is_locked(error: Exception) -> bool:
+    """Whether SQLite failed because another program has the database locked."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def unreadable(path: Path, error: Exception) -> UnreadableRun:
+    """The one line for people about a database that cannot be read now, or at all."""
+    return Locked(f"{path} is locked by another program") if is_locked(error) else damaged(path, error)
 
 
 def damaged(path: Path, error: Exception) -> Damaged:
@@ -188,12 +205,12 @@ def version_of(folder: Path) -> int:
         raise damaged(path, error) from None
 
 
-def _open(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+def _open(uri: str, patience: float = BUSY_SECONDS) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False)
 
 
-def _checked(uri: str, path: Path) -> sqlite3.Connection:
-    connection = _open(uri)
+def _checked(uri: str, path: Path, patience: float) -> sqlite3.Connection:
+    connection = _open(uri, patience)
     try:
         version = check_layout(connection, path)
     except BaseException:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 from . import home, lock, schema
 from .folders import runs_folder
-from .reader import RunReader
+from .reader import RunReader, unreadable_summary
 from .records import State, Summary
 
 Token = tuple[object, ...]
 SETTLED_NS = 2_000_000_000  # a file that changed so shortly before may change again within its clock's tick
 ASKED = (State.QUEUED, State.STARTING, State.RUNNING, State.PAUSED, State.LOST)  # what these are, the lock decides
 SLICE = 400  # runs that are opened between two looks at the whole
+PATIENCE_SECONDS = 0.2  # for a run that is locked: the others wait
 KEPT_OPEN = 64  # readers of runs at work; each holds a file or three
 
 
@@ -56,6 +57,8 @@ class RunTable:
         """
         now = time.time_ns()
         ids = home.run_ids(self.home)
+        if self._known and not ids and not runs_folder(self.home).exists():
+            raise home.HomeError(f"{self._folder} is no longer there")
         changed = self._forget(self._known.keys() - set(ids))
         known = (run_id for run_id in ids if run_id in self._known)
         new = sorted((run_id for run_id in ids if run_id not in self._known), key=self._made, reverse=True)
@@ -86,14 +89,27 @@ class RunTable:
         known = self._known.get(run_id)
         if known is not None and known.token == token and not _lock_says_otherwise(folder, known.summary):
             return False
-        summary = self._summary(run_id)
+        try:
+            summary = self._summary(run_id)
+        except schema.Locked as error:
+            token = ()  # to be looked at again
+            if known is None:
+                summary = unreadable_summary(Path(folder), error)
+            else:
+                summary = replace(known.summary, message=f"{error}: as it was before")
+        except schema.UnreadableRun as error:
+            summary = unreadable_summary(Path(folder), error)
         self._known[run_id] = _Known(token, summary)
         return known is None or known.summary != summary
 
     def _summary(self, run_id: str) -> Summary:
         """A run's summary. The reader of one that is at work stays open: it is asked again soon."""
-        reader = self._open.pop(run_id, None) or RunReader(Path(self._folder, run_id))
-        summary = reader.summary()
+        reader = self._open.pop(run_id, None) or RunReader(Path(self._folder, run_id), PATIENCE_SECONDS)
+        try:
+            summary = reader.readable_summary()
+        except schema.UnreadableRun:
+            reader.close()
+            raise
         if summary.state.live and len(self._open) < KEPT_OPEN:
             self._open[run_id] = reader
         else:
@@ -132,7 +148,7 @@ def _token(folder: str, now: int) -> Token:
         if status is None or not status.st_size:  # readers leave empty logs behind
             parts.append(None)
             continue
-        fresh = now if now - status.st_mtime_ns < SETTLED_NS else 0
+        fresh = now if abs(now - status.st_mtime_ns) < SETTLED_NS else 0  # a clock may have been moved back
         parts.append((status.st_ino, status.st_size, status.st_mtime_ns, fresh))
     return tuple(parts)
 

@@ -159,7 +159,8 @@ class RunWriter:
     # --------------------------------------------------------------------------------------------------- barriers
 
     def flush(self) -> None:
-        """Returns when all that was recorded before is durable. Raises WriteError where that keeps failing."""
+        """Returns when all that was recorded before is durable. Raises WriteError where that keeps failing; where
+        another program keeps the file locked it waits."""
         with self._changed:
             target = self._sync_wanted = self._accepted
             self._changed.notify_all()
@@ -261,7 +262,9 @@ class RunWriter:
                 attempt()
             except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError) as error:
                 lasting = not _may_pass(error)
-                if lasting or time.monotonic() - started > PATIENCE_SECONDS:
+                # a reader that was stopped in the middle may hold its lock for hours: recording goes on meanwhile
+                patient = schema.is_locked(error) and not self._closing
+                if lasting or (not patient and time.monotonic() - started > PATIENCE_SECONDS):
                     with self._changed:
                         self.error = WriteError(f"{self.folder / schema.FILE} cannot be written: {error}")
                         self._changed.notify_all()

@@ -82,8 +82,8 @@ def curve_of(
 
     `latest` is the newest value where the last bucket holds nothing finite: what it is (inf, nan), a bucket forgets.
     """
-    if view.scale == "time":
-        x = [max(0.0, bucket.time - start) for bucket in buckets]
+    if view.scale == "time":  # which stands still while a clock that was moved back catches up
+        x = list(accumulate((max(0.0, bucket.time - start) for bucket in buckets), max))
     else:
         each = (steps_per_epoch or 1) if view.scale == "epochs" else 1
         x = [(bucket.first + bucket.last) / 2 / each for bucket in buckets]

@@ -24,7 +24,7 @@ def ink(color: str, bold: bool = False, on: str | None = None, underline: bool =
 
 def fit(text: str, width: int, align: str = "left") -> str:
     """The text in exactly `width` cells: padded with blanks, or cut with "…". `align` is left, right or center."""
-    length = cell_len(text)
+    length = len(text) if text.isascii() else cell_len(text)  # which would keep each figure that ever was shown
     if width <= 0:
         return ""
     if length > width:

@@ -139,9 +139,9 @@ def test_runs_at_rest_are_not_read_again(tmp_path: Path, monkeypatch: pytest.Mon
     opened: list[Path] = []
 
     class Counting(RunReader):
-        def __init__(self, folder: Path) -> None:
+        def __init__(self, folder: Path, patience: float) -> None:
             opened.append(folder)
-            super().__init__(folder)
+            super().__init__(folder, patience)
 
     monkeypatch.setattr(table, "RunReader", Counting)
     runs.refresh()

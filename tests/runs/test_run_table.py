@@ -30,9 +30,9 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> list[RunReader]:
     made: list[RunReader] = []
 
     class Noted(RunReader):
-        def __init__(self, folder: Path) -> None:
+        def __init__(self, folder: Path, patience: float) -> None:
             made.append(self)
-            super().__init__(folder)
+            super().__init__(folder, patience)
 
     monkeypatch.setattr(table, "RunReader", Noted)
     return made
