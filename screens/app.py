@@ -205,7 +205,7 @@ class Workbench(App[None]):
             self.call_from_thread(self.notify, line, severity="error", markup=False)
         for screen in self.screen_stack if news else ():
             if isinstance(screen, NewScreen):
-                self.call_from_thread(screen.names_changed)
+                self.call_from_thread(screen.look_again)
 
     def wait_for_spare(self) -> Spare | None:
         """The spare worker, once it was started; None where there is none. For threads: it blocks until then."""

@@ -8,8 +8,10 @@ one entry is there again when it is chosen again.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from tdl_tui import spec
@@ -43,6 +45,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Telemetry", ("telemetry",)),
     ("Run", ("",)),
 )
+READING = "is being read …"
 _NAMED = {section: (key, registry) for section, key, registry in spec.NAMED}
 
 
@@ -131,6 +134,8 @@ class Form:
 
     def __init__(self, document: Mapping[str, Any] | None = None) -> None:
         self._said: dict[tuple[str, str], str] = {}
+        self.unread: Callable[[], None] | None = None
+        """Reads the chosen data, which takes a while; until then they count as wrong. None: they are read."""
         self.left_out: list[str] = []
         self.plugins_problem = ""
         self._fill(document or {})
@@ -229,8 +234,8 @@ class Form:
         self._said.pop(field.key, None)
         self._update()
 
-    def names_changed(self) -> None:
-        """There are other names to choose from: a plugin was read."""
+    def look_again(self) -> None:
+        """There are other names to choose from, since a plugin was read; or data that were `unread` are not."""
         self._update()
 
     def cycle(self, field: Field, by: int) -> None:
@@ -324,12 +329,15 @@ class Form:
         self._wrong: dict[str, str] = {}
         self._shape: DataShape | None = None
         self._recipe: Mapping[str, Value] = {}
+        self.unread = None
         self._fields = tuple(self._find_fields())
         for field in self._fields:
             try:
                 self._values[field.path] = parse(field.option, self.text(field))
             except ValueError as error:
                 self._wrong[field.path] = str(error)
+        if self.unread is not None:
+            return
         try:
             spec.experiment(self.document())
         except spec.SpecError as error:
@@ -383,8 +391,14 @@ class Form:
 
     def _describe(self, dataset: DatasetEntry) -> None:
         """Finds the data's shape; where it cannot be told, the field that says why is marked."""
+        options = self._options("data", dataset)
+        if dataset.takes_time(options):
+            place = next(option.name for option in dataset.options if option.path and options[option.name])
+            self._wrong[f"data.options.{place}"] = READING
+            self.unread = partial(self._read, dataset, options)
+            return
         try:
-            self._shape = dataset.describe(self._options("data", dataset))
+            self._shape = dataset.describe(options)
         except Undescribable as error:
             self._wrong[f"data.options.{error.option}"] = str(error)
         except Exception as error:
@@ -392,6 +406,10 @@ class Form:
             if line is None:
                 raise
             self._wrong["data.dataset"] = line
+
+    def _read(self, dataset: DatasetEntry, options: Mapping[str, Value]) -> None:
+        with suppress(Undescribable):  # it is remembered, and said by `_describe`
+            dataset.describe(options)
 
     def _with_default(self, field: Field) -> Field:
         self._defaults[field.path] = field.option.check(self._recipe.get(field.path, field.option.default))

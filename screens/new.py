@@ -69,6 +69,7 @@ class NewScreen(LiveScreen[None]):
         self._given = document
         self._asked: tuple[Any, ...] | None = None
         self._asking = False
+        self._reading = False
         self._launching = False
 
     def compose(self) -> ComposeResult:
@@ -90,14 +91,14 @@ class NewScreen(LiveScreen[None]):
             self.notify(f"not taken over, no such field: {unknown}", severity="warning", markup=False)
         if problem := self._view.form.plugins_problem:
             self.notify(problem, severity="error", markup=False)
-        self.names_changed()  # since the form was made
+        self.look_again()  # since the form was made
         self.run_worker(workbench(self).read_plugins, thread=True, group="plugins")
 
-    def names_changed(self) -> None:
-        """There are other names to choose from: a plugin was read."""
+    def look_again(self) -> None:
+        """There are other names to choose from, or data have been read."""
         if not hasattr(self, "_pane"):
             return  # not there yet; it looks when it is
-        self._view.form.names_changed()
+        self._view.form.look_again()
         self._view.paint()
         self._changed()
 
@@ -316,6 +317,11 @@ class NewScreen(LiveScreen[None]):
 
     def _changed(self) -> None:
         form = self._view.form
+        if form.unread is not None and not self._reading:
+            self._reading = True
+            self._view.busy = "reading the data …"
+            read = form.unread
+            self.run_worker(lambda: self._read_in_thread(read), thread=True, group="read")
         self.query_one(Explanation).paint()
         self.refresh_bindings()
         name = form.field("name")
@@ -323,7 +329,7 @@ class NewScreen(LiveScreen[None]):
 
         def said(colors: Palette) -> list[Piece]:
             wrong = len(form.wrong)
-            if not wrong:
+            if not wrong or form.unread is not None:
                 return [(f"{title} ", ink(colors.muted))]
             return [(f"{wrong} value{'' if wrong == 1 else 's'} to put right ", ink(colors.bad))]
 
@@ -331,6 +337,17 @@ class NewScreen(LiveScreen[None]):
         self._pane.take(replace(self._pane.preview, **self._said()))
         self._warn()
         self.set_timer(PAUSE_SECONDS, self._ask)
+
+    def _read_in_thread(self, read: Callable[[], None]) -> None:
+        try:
+            read()
+        finally:
+            self.app.call_from_thread(self._have_read)
+
+    def _have_read(self) -> None:
+        self._reading = False
+        self._view.busy = ""
+        self.look_again()
 
     def _said(self) -> dict[str, Any]:
         """What of the preview the form alone says."""

@@ -266,8 +266,8 @@ class Entry:
 @dataclass(frozen=True)
 class DatasetEntry(Entry):
     """`describe(options)` gives the shape without loading the data; of data that are a person's `own`, in a file or
-    folder that the options name, it reads what it has to, and raises Undescribable where that is not as it should be.
-    `target(options, folder)` loads them.
+    folder that the options name, it reads what it has to, and raises Undescribable where that is not as it should be;
+    `takes_time(options)` says whether that would be noticed. `target(options, folder)` loads them.
 
     `recipe` maps TOML paths to values that suit this dataset better than the general defaults; what a person says
     goes before it. `missing(options)` says in one line what has to be put where when the data is not on this
@@ -278,6 +278,7 @@ class DatasetEntry(Entry):
     recipe: Mapping[str, Value] = field(default_factory=dict, kw_only=True)
     missing: Callable[[Options], str | None] = field(default=lambda options: None, kw_only=True)
     own: bool = field(default=False, kw_only=True)
+    takes_time: Callable[[Options], bool] = field(default=lambda options: False, kw_only=True)
 
 
 @dataclass(frozen=True)

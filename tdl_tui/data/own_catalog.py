@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tdl_tui.registry import DatasetEntry, Option
 
-from .folder_reading import describe_folder
-from .npz_reading import describe_npz
+from .folder_reading import describe_folder, read_folder
+from .npz_reading import describe_npz, read_npz
 from .own_files import wanted
-from .series_reading import describe_series
-from .table_reading import describe_table
+from .series_reading import describe_series, read_series
+from .table_reading import describe_table, read_table
 from .table_rows import DELIMITERS
-from .text_reading import describe_text
+from .text_reading import describe_text, read_text
 
 AUGMENTATION = Option(
     "augmentation",
@@ -43,6 +43,7 @@ OWN: tuple[DatasetEntry, ...] = (
             Option("most_categories", 50, "largest number of categories of a column", low=2, high=10_000),
         ),
         describe=describe_table,
+        takes_time=read_table.takes_time,
         missing=wanted("csv", "file", "a table"),
         recipe={
             "data.batch_size": 32,
@@ -63,6 +64,7 @@ OWN: tuple[DatasetEntry, ...] = (
             AUGMENTATION,
         ),
         describe=describe_folder,
+        takes_time=read_folder.takes_time,
         missing=wanted("image_folder", "folder", "pictures"),
         recipe={"data.batch_size": 32, "model.architecture": "cnn", "training.epochs": 20},
         own=True,
@@ -76,6 +78,7 @@ OWN: tuple[DatasetEntry, ...] = (
             Option("task", "auto", "auto: classification for whole numbers and text", choices=TASKS),
         ),
         describe=describe_npz,
+        takes_time=read_npz.takes_time,
         missing=wanted("npz", "file", "arrays"),
         own=True,
     ),
@@ -92,6 +95,7 @@ OWN: tuple[DatasetEntry, ...] = (
             ),
         ),
         describe=describe_text,
+        takes_time=read_text.takes_time,
         recipe={
             "data.batch_size": 16,
             "model.architecture": "lstm",
@@ -111,6 +115,7 @@ OWN: tuple[DatasetEntry, ...] = (
         ),
         source="Dau et al. 2018, arXiv 1810.07758; Löning et al. 2019, arXiv 1909.07872",
         describe=describe_series,
+        takes_time=read_series.takes_time,
         missing=wanted("ucr", "file", "time series"),
         recipe={
             "data.batch_size": 16,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -11,6 +12,7 @@ from tdl_tui.registry import Options, Undescribable, shown
 T = TypeVar("T")
 
 KEPT = 4  # readings in memory: a form asks for the same one at every key
+QUICK_BYTES = 1 << 17  # a file of at most so many bytes is read within a blink
 
 
 def text(options: Options, name: str) -> str:
@@ -59,7 +61,7 @@ def decode(path: Path, option: str, content: bytes) -> str:
 
 
 class Remembered(Generic[T]):
-    """A reading, repeated only where the options or a file it depends on changed.
+    """A reading, repeated only where the options or a file it depends on changed; so is the refusal of one.
 
     `paths(options)` are those files and folders; one that is not there counts as such.
     """
@@ -67,24 +69,45 @@ class Remembered(Generic[T]):
     def __init__(self, read: Callable[[Options], T], paths: Callable[[Options], Iterable[Path]]) -> None:
         self._read = read
         self._paths = paths
-        self._known: dict[object, T] = {}
+        self._known: dict[object, T | Undescribable] = {}
 
     def __call__(self, options: Options) -> T:
-        key = (tuple(sorted(options.items())), tuple(map(_stamp, self._paths(options))))
+        key = self._key(options)
         if key not in self._known:
-            found = self._read(options)
+            try:
+                found: T | Undescribable = self._read(options)
+            except Undescribable as error:
+                found = error
             while len(self._known) >= KEPT:
                 self._known.pop(next(iter(self._known)), None)
             self._known[key] = found
-        return self._known[key]
+        known = self._known[key]
+        if isinstance(known, Undescribable):
+            raise Undescribable(known.option, str(known))
+        return known
+
+    def takes_time(self, options: Options) -> bool:
+        """Whether reading it now would be noticed: it is not known, and a folder, or a file that is not small."""
+        return any(map(_is_large, self._paths(options))) and self._key(options) not in self._known
+
+    def _key(self, options: Options) -> object:
+        return tuple(sorted(options.items())), tuple(map(_stamp, self._paths(options)))
 
 
-def _stamp(path: Path) -> tuple[str, int, int]:
+def _is_large(path: Path) -> bool:
     try:
         status = path.stat()
     except OSError:
-        return str(path), 0, 0
-    return str(path), status.st_mtime_ns, status.st_size
+        return False
+    return stat.S_ISDIR(status.st_mode) or status.st_size > QUICK_BYTES
+
+
+def _stamp(path: Path) -> tuple[str, int, int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return str(path), 0, 0, 0
+    return str(path), status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 def named_paths(*names: str) -> Callable[[Options], Iterable[Path]]:
