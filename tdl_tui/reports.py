@@ -252,14 +252,15 @@ def shape_document(shape: DataShape | None) -> dict[str, Any]:
 
 def entries_text(entries: Iterable[Entry], section: str) -> str:
     """Entries with their options, as they are typed after --set, their defaults, ranges and help."""
-    blocks = []
+    blocks, entries = [], list(entries)
+    width = max((len(entry.name) for entry in entries), default=0) + 2
     for entry in entries:
-        lines = [f"{entry.name:<20}{entry.help}"]
+        lines = [f"{entry.name:<{width}}{entry.help}"]
         if isinstance(entry, DatasetEntry):
             missing = entry.own and entry.missing(entry.defaults())
-            lines.append(f"{'':<20}{missing or shape_text(entry.describe(entry.defaults()))}")
+            lines.append(f"{'':<{width}}{missing or shape_text(entry.describe(entry.defaults()))}")
         if entry.plugin:
-            lines.append(f"{'':<20}from {entry.plugin}")
+            lines.append(f"{'':<{width}}from {entry.plugin}")
         options = [
             (f"  {section}.options.{option.name}", shown(option.default), option.wanted, option.help)
             for option in entry.options

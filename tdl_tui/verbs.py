@@ -17,6 +17,9 @@ from tdl_tui.plugins.known import PLUGINS, VARIABLE, ask_for, asked_for, install
 from tdl_tui.registry import (
     ARCHITECTURES,
     DATASETS,
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
     DataShape,
     Entry,
     Registry,
@@ -592,6 +595,33 @@ def datasets(
 ) -> None:
     """The data sets and their options."""
     _catalog(DATASETS, "data", names, as_json)
+
+
+@app.command()
+def losses(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", autocompletion=_entries(LOSSES))] = None,
+    as_json: Json = False,
+) -> None:
+    """The losses and their options."""
+    _catalog(LOSSES, "objective", names, as_json)
+
+
+@app.command()
+def optimizers(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", autocompletion=_entries(OPTIMIZERS))] = None,
+    as_json: Json = False,
+) -> None:
+    """The optimizers and their options."""
+    _catalog(OPTIMIZERS, "optimizer", names, as_json)
+
+
+@app.command()
+def schedules(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", autocompletion=_entries(SCHEDULES))] = None,
+    as_json: Json = False,
+) -> None:
+    """The schedules of the learning rate and their options."""
+    _catalog(SCHEDULES, "schedule", names, as_json)
 
 
 def _catalog(registry: Registry[Any], section: str, names: list[str] | None, as_json: bool) -> None:

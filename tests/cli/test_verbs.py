@@ -12,7 +12,7 @@ import pytest
 from command_line import MakeRun, Tdl, tree
 
 from tdl_tui import verbs
-from tdl_tui.registry import ARCHITECTURES, DATASETS
+from tdl_tui.registry import ARCHITECTURES, DATASETS, LOSSES, OPTIMIZERS, SCHEDULES, Registry
 from tdl_tui.runs import lock
 from tdl_tui.spec import experiment
 from tdl_tui.worker import launch as launcher
@@ -331,7 +331,14 @@ def test_rm_leaves_a_run_that_is_at_work_elsewhere_unless_forced(tdl: Tdl, make_
 
 
 def test_the_catalogs_list_every_entry_with_every_option(tdl: Tdl) -> None:
-    for verb, registry in (("models", ARCHITECTURES), ("datasets", DATASETS)):
+    catalogs: dict[str, Registry[Any]] = {
+        "models": ARCHITECTURES,
+        "datasets": DATASETS,
+        "losses": LOSSES,
+        "optimizers": OPTIMIZERS,
+        "schedules": SCHEDULES,
+    }
+    for verb, registry in catalogs.items():
         text, documents = tdl(verb).out, tdl(verb, "--json").document
         assert [document["name"] for document in documents] == list(registry.names())
         for entry, document in zip(registry, documents, strict=True):
