@@ -20,6 +20,7 @@ from tdl_tui.widgets.palette import PALETTES, Palette
 
 from .frame import TooSmall
 from .runs import RunsScreen
+from .stops import go_on_after_stops
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -132,6 +133,7 @@ class Workbench(App[None]):
         return RunsScreen()
 
     def on_mount(self) -> None:
+        go_on_after_stops(self)
         if self._open_first is not None:
             self.open_run(self._open_first)
         elif self._new_first is not None:
