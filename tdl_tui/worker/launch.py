@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,7 +175,11 @@ def _put_to_work(folder: Path, lock_fd: int, spare: Spare | None) -> int:
 
 
 def _start_cold(folder: Path, lock_fd: int) -> int:
-    with (folder / "log.txt").open("ab") as log:
-        process = start("tdl_tui.worker.process", [str(folder), "--lock", str(lock_fd)], [lock_fd], log)
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # in the worker, until it can answer
+    try:
+        with (folder / "log.txt").open("ab") as log:
+            process = start("tdl_tui.worker.process", [str(folder), "--lock", str(lock_fd)], [lock_fd], log)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
     reap(process)
     return process.pid

@@ -24,8 +24,9 @@ def work(folder: Path, lock_fd: int) -> None:
     PLUGINS.here = True
     hold(lock_fd)
     reserve(folder)
-    watcher = CommandWatcher(folder)
+    watcher = CommandWatcher(folder, lambda: give_up(folder))
     signal.signal(signal.SIGTERM, lambda number, frame: watcher.terminate())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # what came while this process was starting is heard
     watcher.start()
     try:
         import torch  # noqa: F401  # the compiler stack is put off once torch is there
@@ -95,6 +96,28 @@ def report_failure(folder: Path, error: Exception) -> None:
     writer.update(state=State.FAILED, message=message)
     writer.event("error", message, 0)
     writer.close()
+
+
+def give_up(folder: Path) -> None:
+    """Ends the process at once, and the run as stopped: it was told to end, and a step, the reading of data or a
+    checkpoint takes longer than there is time. It can be resumed from the checkpoint that it has.
+    """
+    from tdl_tui.runs.reader import RunReader
+    from tdl_tui.runs.records import State
+    from tdl_tui.runs.writer import RunWriter
+
+    try:
+        release(folder)
+        with RunReader(folder) as reader:
+            state, step = State(reader.facts()["state"]), reader.summary().progress.step
+        if state in (State.QUEUED, State.STARTING, State.RUNNING, State.PAUSED):
+            with RunWriter(folder) as writer:
+                writer.update(state=State.STOPPED, message="")
+                writer.event("state", f"stopped at step {step:,} without a checkpoint: there was no time for one", step)
+    except Exception as error:  # noqa: BLE001  # whatever it was, there is no time left: the run will read as lost
+        traceback.print_exception(error)
+    finally:
+        os._exit(0)
 
 
 def one_line(error: Exception) -> str:

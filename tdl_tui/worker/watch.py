@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from tdl_tui.runs import commands
 from tdl_tui.training.control import CommandQueue
 
 POLL_SECONDS = 0.025
+GRACE_SECONDS = 7.0
 
 
 class CommandWatcher:
     """Watches one run's folder; `control` is what training asks each step.
 
     A command is taken away from the folder when it is handed over; training carries it out and acknowledges it.
+    `overdue` is called, by the thread, where it has not ended within GRACE_SECONDS of being terminated.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, overdue: Callable[[], None] = lambda: None) -> None:
         self.control = CommandQueue()
         self._folder = folder
+        self._overdue = overdue
         self._terminated = False
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="commands", daemon=True)
@@ -38,10 +45,16 @@ class CommandWatcher:
 
     def _watch(self) -> None:
         folder = self._folder / "commands"
+        deadline = math.inf
         while not self._closed.wait(POLL_SECONDS):
             if self._terminated:
                 self._terminated = False
-                commands.send(self._folder, "stop")
+                deadline = min(deadline, time.monotonic() + GRACE_SECONDS)
+                with suppress(commands.CommandError):  # the disk is full, or gone: then it is overdue
+                    commands.send(self._folder, "stop")
+            if time.monotonic() > deadline:
+                self._overdue()
+                return
             if _has_commands(folder):
                 for command in commands.pending(self._folder):
                     commands.take(command)
