@@ -55,12 +55,17 @@ class CheckpointWriter:
             line = str(error).partition("\n")[0] or type(error).__name__
             raise CheckpointError(f"no checkpoint can be written: {line}") from error
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way aside. Raises as `check` does."""
+        self.check()
+        return self._under_way is None
+
     def ready(self, content: Callable[[], Content]) -> bool:
         """Whether `write_later` would only copy. Where there is no room for what `content` returns, lets it be made
         once the checkpoint before is written. Raises as `check` does.
         """
-        self.check()
-        if self._under_way is not None:
+        if not self.idle:
             return False
         if self._room is None:
             self._room = _Room()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -358,6 +358,45 @@ def test_threads_are_those_of_the_first_time(
         carried_out(folder, plan)
         with RunReader(folder) as reader:
             assert reader.facts()["threads"] == 2
+
+
+DAMAGE: Mapping[str, Callable[[bytes], bytes]] = {
+    "empty": lambda content: b"",
+    "cut off": lambda content: content[: len(content) // 2],
+    "a bit flipped": lambda content: content[:3000] + bytes([content[3000] ^ 4]) + content[3001:],
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_from_the_checkpoint_before_where_the_last_is_damaged(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one before was kept at the end of an epoch, and a rate was set after it."""
+    chosen = experiment(merged(BASE, {**WHOLE, "schedule": {"name": "constant"}}))
+    folder = new_run(tmp_path, chosen)
+    carried_out(folder, {EPOCH: [KEEP], 7: [RATE], 8: [KEEP], 9: [CRASH]})
+    last = folder / "checkpoints" / checkpoints.LAST
+    last.write_bytes(DAMAGE[name](last.read_bytes()))
+    carried_out(folder, {})
+    assert_same(looked_at(folder), ended(tmp_path, chosen, [{7: [RATE]}]))
+    with RunReader(folder) as reader:
+        said = [event.text for event in reader.events() if event.kind == "warning"]
+    assert len(said) == 1
+    assert said[0].startswith("the last checkpoint is damaged (")
+    assert said[0].endswith(f"going on from the one before, of step {EPOCH}")
+    assert said[0] in capsys.readouterr().out
+
+
+def test_nothing_is_begun_anew_where_every_checkpoint_is_damaged(tmp_path: Path) -> None:
+    folder = new_run(tmp_path, experiment(merged(BASE, TABLE)))
+    carried_out(folder, {3: [KEEP], 5: [KEEP], 7: [CRASH]})
+    for name in (checkpoints.LAST, checkpoints.PREVIOUS):
+        (folder / "checkpoints" / name).write_bytes(b"")
+    assert carried_out(folder, {}) is State.FAILED
+    with RunReader(folder) as reader:
+        assert reader.summary().message.startswith("no checkpoint can be read: last.pt (it is cut off) and previous.pt")
+        steps, _, _ = reader.columns("train/loss")
+        assert len(steps) >= 5  # what was recorded is still there
 
 
 @given(kills=st.lists(st.tuples(st.integers(0, 14), st.integers(1, 14)), min_size=1, max_size=4))
