@@ -94,6 +94,11 @@ def _section(run: Summary, name: str) -> dict[str, Any]:
     return section if isinstance(section, dict) else {}
 
 
+def damage(run: Summary) -> str:
+    """Why a run cannot be read, without the folder that it stands in."""
+    return run.damage.rpartition(f"/{run.id}/")[2]
+
+
 def share_done(run: Summary) -> float:
     """Steps made, of all, 0 to 1."""
     return min(1.0, run.progress.step / run.progress.total_steps) if run.progress.total_steps else 0.0
@@ -148,7 +153,8 @@ class Column:
 
 def _state(run: Summary, width: int, paper: Paper) -> list[Piece]:
     style = ink(state_color(run.state, paper.colors), bold=run.state is State.FAILED)
-    return [(fit(f"{SIGNS[run.state]} {run.state.value} {paper.places.get(run.id, '')}", width), style)]
+    word = "damaged" if run.damage else run.state.value
+    return [(fit(f"{SIGNS[run.state]} {word} {paper.places.get(run.id, '')}", width), style)]
 
 
 def _name(run: Summary, width: int, paper: Paper) -> list[Piece]:
@@ -293,7 +299,7 @@ def row(run: Summary, columns: Sequence[Column], view: View, paper: Paper, width
         pieces += _name(run, name.width, paper)
         pieces.append((" " * gap, ink(colors.text)))
         rest = width - MARGIN - state.width - name.width - 2 * gap - 1
-        pieces.append((fit(run.damage, rest), ink(colors.bad)))
+        pieces.append((fit(damage(run), rest), ink(colors.bad)))
     else:
         for at, column in enumerate(columns):
             pieces += column.draw(run, column.width, paper)
@@ -335,12 +341,15 @@ def detail(run: Summary, colors: Palette, width: int) -> Strip:
         if text:
             said.append((f"  {text}", ink(color)))
 
-    say(run.damage, colors.bad)
+    if run.damage:
+        say(damage(run), colors.bad)
+        return line(_whole(said, width - 1), width)
     if run.experiment:
         say(f"{dataset_of(run)} → {architecture_of(run)}", colors.text)
+    if run.state is State.LOST:
+        say("its worker is gone, r goes on from the last checkpoint", colors.bad)
     if run.message:
-        failed = run.state in (State.FAILED, State.LOST)
-        say(run.message, colors.bad if failed else colors.muted)
+        say(run.message, colors.bad if run.state is State.FAILED else colors.muted)
     if run.progress.total_steps:
         say(f"step {run.progress.step:,} of {run.progress.total_steps:,}", colors.muted)
     optimizer = _section(run, "optimizer")

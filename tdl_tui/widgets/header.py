@@ -88,7 +88,8 @@ def draw_header(
     share = progress.step / progress.total_steps if progress.total_steps else 0.0
     hue = ink(state_color(state, palette), bold=True)
     name = fit(title, min(cell_len(title), max(12, width // 3)))
-    first: list[Item] = [[(name, ink(palette.text, bold=True))], [(f"{SIGNS[state]} {state.value}", hue)]]
+    word = "damaged" if summary.damage else state.value
+    first: list[Item] = [[(name, ink(palette.text, bold=True))], [(f"{SIGNS[state]} {word}", hue)]]
     if progress.total_steps:
         bar = max(6, min(30, (width - 50) // 4))
         done = f"{math.floor(share * 100 + 1e-9)} %"

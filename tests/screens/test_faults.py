@@ -183,7 +183,7 @@ async def test_runs_that_are_destroyed_under_the_table(bench: Bench, until: Unti
         garble(runs / "runs" / "run00001")
         cut(runs / "runs" / "run00002")
         await until(pilot, lambda: len(table.shown) == 9 and sum(bool(run.damage) for run in table.shown) == 2)
-        assert "damaged" in text(pilot)
+        assert text(pilot).count("✗ damaged") == 2 and "run.db is damaged" in text(pilot)
         await pilot.press("end", "home", "s", "s")
 
 
@@ -245,6 +245,7 @@ async def test_a_lost_run_is_said_to_be_and_goes_on_with_one_key(
         os.close(new.lock_fd)
         await until(pilot, lambda: "? lost" in text(pilot))
         await pilot.pause()
+        assert "its worker is gone" in text(pilot)
         assert "resume" in offered(pilot)
         await pilot.press("r")
         await until(pilot, lambda: len(resumed) == 1)

@@ -161,7 +161,7 @@ async def test_the_run_s_own_screen_starts_it_or_takes_it_out(
         assert isinstance(screen, RunScreen)
         await until(pilot, lambda: keys(pilot).get("r") == "start" and runners == [home])
         notice = screen.query_one(NoticePanel)
-        assert "waits for its turn" in notice.render_line(0).text
+        await until(pilot, lambda: "waits for its turn" in notice.render_line(0).text)
         await pilot.press("r")
         await until(pilot, lambda: started == [folder])
         await pilot.press("s")
