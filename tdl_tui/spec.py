@@ -321,10 +321,21 @@ def toml(document: Mapping[str, Any]) -> str:
     return re.sub(r"\[\n((?:    [^\"\n]*,\n)+)\]", on_a_line, tomli_w.dumps(document))
 
 
+LARGEST_FILE = 1 << 20
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){50}""")
+
+
 def read(path: Path) -> dict[str, Any]:
     """The document in a TOML file. Raises SpecError naming the file, and line and column of a fault."""
     try:
-        return _beside(path, tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
+            raise ValueError(f"larger than {LARGEST_FILE:,} bytes")
+        text = content.decode("utf-8-sig")
+        if _LONG_KEY.search(text):  # tomllib takes memory by the square of their number
+            raise ValueError("a key of more than 50 parts")
+        return _beside(path, tomllib.loads(text.replace("\r\n", "\n").replace("\r", "\n")))
     except tomllib.TOMLDecodeError as error:
         fault = f"not valid TOML: {error}"
     except UnicodeDecodeError as error:

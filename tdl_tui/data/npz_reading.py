@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import math
+import re
+import struct
 import sys
 import zipfile
 import zlib
@@ -17,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tdl_tui.registry import DataShape, Kind, Options, Task, Undescribable
+from tdl_tui.registry import DataShape, Kind, Options, Task, Undescribable, shown
 
 from .own_files import Remembered, named_file, named_paths, text
 
@@ -26,6 +28,12 @@ TARGETS = ("y", "Y", "targets", "labels", "target")
 PARTS = {"train": ("train",), "validation": ("val", "valid", "validation"), "test": ("test",)}
 MAGIC = b"\x93NUMPY"
 MOST_CLASSES_GUESSED = 1000
+MOST_CLASSES = 1_000_000
+BLOCK_ITEMS = 1 << 16
+LONGEST_HEADER = 10_000  # as numpy has it
+PACKED_BYTES, PACKED_SHARE = 10**8, 200  # an array of more bytes is not packed into a smaller share of them
+UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, struct.error)
+"""What zipfile raises where the bytes are not what it wrote."""
 CODES = {
     "b1": "B",
     "u1": "B",
@@ -41,6 +49,9 @@ CODES = {
 }
 
 
+_TYPE = re.compile(r"[<>|=][a-zA-Z]\d{0,6}")
+
+
 @dataclass(frozen=True)
 class Array:
     """An array's name, numpy's code of its type ("<f4", "|u1", "<U3"), its shape, and whether columns come first."""
@@ -49,6 +60,11 @@ class Array:
     dtype: str
     shape: tuple[int, ...]
     fortran: bool
+
+    @property
+    def item_bytes(self) -> int:
+        """Of one value, which is a number or text."""
+        return 4 * int(self.dtype[2:]) if self.dtype[1] == "U" else array(CODES[self.dtype[1:]]).itemsize
 
     @property
     def whole(self) -> bool:
@@ -82,27 +98,45 @@ class _Archive:
                     for item in archive.namelist()
                     if (name := item.removesuffix(".npy")) != item
                 }
-        except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+                for item in archive.infolist():
+                    if item.file_size > PACKED_BYTES and item.file_size > PACKED_SHARE * item.compress_size:
+                        size = f"{item.file_size / 1e9:.1f} GB packed into {item.compress_size / 1e6:.1f} MB"
+                        raise self.fault(f"{shown(item.filename)} is {size}: no data are so alike; save it unpacked")
+        except UNREADABLE as error:
             raise Undescribable("file", f"{path} is not an .npz archive, as numpy.savez makes one ({error})") from None
 
-    def values(self, array_: Array) -> list[Any]:
-        """All values, in the order of memory. Raises Undescribable for types other than numbers and text."""
+    def distinct(self, array_: Array) -> set[Any]:
+        """The different values. Raises Undescribable where there are too many to be classes."""
+        found: set[Any] = set()
+        left = math.prod(array_.shape)
+        size = array_.item_bytes
         with zipfile.ZipFile(self.path) as archive, archive.open(f"{array_.name}.npy") as file:
             self._parse(file, array_.name)
-            try:
-                content = file.read()
-            except (OSError, zipfile.BadZipFile, zlib.error) as error:
-                raise self.fault(f"{array_.name} is damaged ({error})") from None
-        count = math.prod(array_.shape)
+            while True:
+                try:
+                    block = file.read(BLOCK_ITEMS * size)
+                except UNREADABLE as error:
+                    raise self.fault(f"{array_.name} is damaged ({error})") from None
+                left -= len(block) // size
+                if len(block) % size or left < 0 or (not block and left):
+                    raise self.fault(f"{array_.name} is damaged: its length is not what its header says")
+                if not block:
+                    return found
+                found.update(self._items(array_, block))
+                if len(found) > MOST_CLASSES:
+                    raise self.fault(f"{array_.name} holds more than {MOST_CLASSES:,} different values: no classes")
+
+    def _items(self, array_: Array, block: bytes) -> list[Any]:
         order, kind = array_.dtype[0], array_.dtype[1:]
         if kind[0] == "U":
-            width = 4 * int(kind[1:])
+            width = array_.item_bytes
             coding = "utf-32-be" if order == ">" else "utf-32-le"
-            return [content[i * width : (i + 1) * width].decode(coding).rstrip("\0") for i in range(count)]
-        values: array[Any] = array(CODES[kind])
-        if len(content) != count * values.itemsize:
-            raise self.fault(f"{array_.name} is damaged: its length is not what its header says")
-        values.frombytes(content)
+            try:
+                texts = [block[at : at + width].decode(coding) for at in range(0, len(block), width)]
+            except UnicodeDecodeError:
+                raise self.fault(f"{array_.name} is damaged: it is not text") from None
+            return [text.rstrip("\0") for text in texts]
+        values: array[Any] = array(CODES[kind], block)
         if order == (">" if sys.byteorder == "little" else "<"):
             values.byteswap()
         return values.tolist()
@@ -115,18 +149,29 @@ class _Archive:
             header = self._parse(file, name)
         try:
             dtype, shape, fortran = header["descr"], tuple(map(int, header["shape"])), bool(header["fortran_order"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise self.fault(f"{name} has a damaged header") from None
-        return Array(name, dtype if isinstance(dtype, str) else "|V", shape, fortran)
+        if any(size < 0 for size in shape):
+            raise self.fault(f"{name} has a damaged header")
+        is_known = isinstance(dtype, str) and _TYPE.fullmatch(dtype)
+        return Array(name, dtype if is_known else "|V1", shape, fortran)
 
     def _parse(self, file: Any, name: str) -> dict[str, Any]:
         start = file.read(8)
         if len(start) < 8 or start[:6] != MAGIC:
             raise self.fault(f"{name} is not in numpy's format")
         length = int.from_bytes(file.read(2 if start[6] == 1 else 4), "little")
+        if length > LONGEST_HEADER:
+            raise self.fault(f"{name} has a damaged header")
         try:
             header = ast.literal_eval(file.read(length).decode("utf-8"))
-        except (ValueError, SyntaxError, RecursionError):
+        except (
+            ValueError,
+            SyntaxError,
+            RecursionError,
+            MemoryError,
+            TypeError,
+        ):  # a literal nested too deeply is the fourth
             raise self.fault(f"{name} has a damaged header") from None
         return header if isinstance(header, dict) else {}
 
@@ -202,7 +247,7 @@ def _check(archive: _Archive, inputs: Array, targets: Array, first: Array, first
             raise archive.fault(f"{one} must have examples like those of {like}")
     if inputs.dtype[1:] not in (*CODES, "f2"):
         raise archive.fault(f"{inputs.name} must hold numbers, its type is {inputs.dtype}")
-    if targets.dtype[1:] not in CODES and targets.dtype[1] != "U":
+    if targets.dtype[1:] not in CODES and (targets.dtype[1] != "U" or targets.dtype[2:] == "0"):
         raise archive.fault(f"{targets.name} must hold numbers or text, its type is {targets.dtype}")
 
 
@@ -233,8 +278,7 @@ def _task(archive: _Archive, options: Options, targets: list[Array]) -> tuple[Ta
         raise Undescribable("task", f"must be classification: {targets[0].name} in {archive.path} holds text")
     if said == "regression" or (said == "auto" and not texts and not targets[0].whole):
         return "regression", ()
-    values = [value for target in targets for value in archive.values(target)]
-    classes = sorted(set(values))
+    classes = sorted(set().union(*map(archive.distinct, targets)))
     if not texts and not all(math.isfinite(value) and float(value).is_integer() for value in classes):
         raise Undescribable(
             "task", f"must be regression: {targets[0].name} in {archive.path} holds other than whole numbers"

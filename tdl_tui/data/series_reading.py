@@ -19,6 +19,8 @@ from tdl_tui.registry import DataShape, Options, Task, Undescribable, shown
 
 from .own_files import Remembered, decode, named_file, named_paths, read_bytes, text
 
+MOST_FILLED, FILLED_SHARE = 10**7, 20  # values: beyond so many, filling in may not make them so many times as many
+
 Series = list[list[float]]
 """One example: the values of each dimension, NaN where one is missing."""
 
@@ -121,7 +123,11 @@ def _read(options: Options) -> SeriesReading:
         files.append(_parse(options, "test"))
     first = files[0]
     dimensions = len(first.series[0])
-    steps = max(len(values) for file in files for series in file.series for values in series)
+    lengths = [len(values) for file in files for series in file.series for values in series]
+    steps = max(lengths)
+    if options["fill"] is True and steps * len(lengths) > max(MOST_FILLED, FILLED_SHARE * sum(lengths)):
+        of = f"one series of {first.path} has {steps:,} values, most have fewer"
+        raise Undescribable("file", f"{of}: filled in, all would be {steps * len(lengths):,} values; take it out")
     for file in files:
         if file.task != first.task or len(file.series[0]) != dimensions:
             raise Undescribable(file.option, f"{file.path} is not of the same kind as {first.path}")
@@ -174,13 +180,15 @@ def _targets(files: list[_File]) -> tuple[tuple[str, ...], tuple[float, ...]]:
     labels = [label for file in files for label in file.labels]
     if files[0].task == "regression":
         return (), tuple(_finite(file, i) for file in files for i in range(len(file.labels)))
-    numbers = {label: value for label in set(labels) if (value := _number(label)) is not None}
-    if len(numbers) == len(set(labels)):
+    names = set(labels)
+    numbers = {label: value for label in names if (value := _number(label)) is not None}
+    if len(numbers) == len(names):
         found: list[float] = sorted(set(numbers.values()))
-        index = {label: found.index(value) for label, value in numbers.items()}
+        places = {value: place for place, value in enumerate(found)}
+        index = {label: places[value] for label, value in numbers.items()}
         classes = tuple(f"{value:.12g}" for value in found)
     else:
-        classes = tuple(sorted(set(labels)))
+        classes = tuple(sorted(names))
         index = {label: i for i, label in enumerate(classes)}
     if len(classes) < 2:
         raise Undescribable(
