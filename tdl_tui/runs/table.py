@@ -77,11 +77,6 @@ class RunTable:
             self._sort()
         yield self._newest_first, 0
 
-    def close(self) -> None:
-        """Lets go of the runs' files. Looking again opens them again."""
-        while self._open:
-            self._open.popitem()[1].close()
-
     def _look(self, run_id: str, now: int) -> bool:
         """Reads a run again where it may have changed. Whether it has."""
         folder = f"{self._folder}/{run_id}"
