@@ -186,11 +186,11 @@ def _database(folder: Path, mend: bool) -> Iterator[Finding]:
     broken, faults = "", []
     try:
         faults = _look(folder)
-    except schema.NewerSchema as error:
-        yield Finding(schema.FILE, _without(path, error))
-        return
     except (schema.Damaged, Broken) as error:
         broken = _without(path, error)
+    except schema.UnreadableRun as error:  # a newer one, or one that is locked: not to be mended
+        yield Finding(schema.FILE, _without(path, error))
+        return
     if not mend:
         yield from ([Finding(schema.FILE, broken)] if broken else _findings(faults, faults))
         return
@@ -204,12 +204,13 @@ def _database(folder: Path, mend: bool) -> Iterator[Finding]:
 
 def _look(folder: Path) -> list[Fault]:
     """The faults of the run's database. Raises UnreadableRun or Broken."""
-    with contextlib.closing(schema.open_readonly(folder)) as connection:
+    with contextlib.closing(schema.open_readonly(folder, schema.BUSY_SECONDS)) as connection:
         try:
             connection.execute("BEGIN")
+            connection.execute("SELECT 1 FROM fact").fetchone()  # waits for whoever has it locked, or says so
             return inspect(connection, folder, mend=False)
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise schema.damaged(folder / schema.FILE, error) from None
+            raise schema.unreadable(folder / schema.FILE, error) from None
 
 
 def _mended(folder: Path, faults: list[Fault], broken: str) -> Iterator[Finding]:

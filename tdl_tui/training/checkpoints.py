@@ -18,15 +18,13 @@ from typing import IO, Any, cast
 import torch
 from torch import Tensor, nn
 
+from tdl_tui.runs.signatures import SIGN, is_signed
+
 LAST = "last.pt"
 PREVIOUS = "previous.pt"
 BEST = "best.pt"
 DAMAGED = "damaged.pt"
 FORMAT = 2
-
-SIGN = b"\ntdl checkpoint, sha256 of all before: "
-SIGNATURE_BYTES = len(SIGN) + 64 + 1
-BLOCK_BYTES = 1 << 20
 
 
 class CheckpointError(RuntimeError):
@@ -131,8 +129,10 @@ def load(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as file:
-            signed = _verified(path, file)
+            signed = is_signed(file)
             content = _unpickled(path, file, signed)
+    except ValueError as error:
+        raise DamagedCheckpoint(path, str(error)) from None
     except OSError as error:
         if error.errno == errno.EIO:
             raise DamagedCheckpoint(path, str(error.strerror)) from None
@@ -145,25 +145,6 @@ def load(path: Path) -> dict[str, Any]:
     if not signed:
         raise DamagedCheckpoint(path, "its checksum is missing")
     return content
-
-
-def _verified(path: Path, file: IO[bytes]) -> bool:
-    """Whether the file ends with its checksum. Raises DamagedCheckpoint where that is another one's."""
-    size = file.seek(0, os.SEEK_END) - SIGNATURE_BYTES
-    if size < 0:
-        raise DamagedCheckpoint(path, "it is cut off")
-    file.seek(size)
-    signature = file.read()
-    if not signature.startswith(SIGN):
-        return False
-    file.seek(0)
-    digest, block = hashlib.sha256(), memoryview(bytearray(BLOCK_BYTES))
-    while size and (count := file.readinto(block[: min(size, BLOCK_BYTES)])):  # type: ignore[attr-defined]  # files opened as "rb" have it
-        digest.update(block[:count])
-        size -= count
-    if signature != SIGN + digest.hexdigest().encode() + b"\n":
-        raise DamagedCheckpoint(path, "its checksum is another")
-    return True
 
 
 def _unpickled(path: Path, file: IO[bytes], signed: bool) -> dict[str, Any]:

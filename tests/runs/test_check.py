@@ -370,6 +370,19 @@ def test_whatever_bits_are_wrong_it_is_told_and_nothing_raised(run: Path, seed: 
                 reader.buckets(name, 50)
 
 
+def test_a_locked_record_is_left_alone(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
+    other = sqlite3.connect(run / schema.FILE, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    before = (run / schema.FILE).read_bytes()
+    (finding,) = check_run(run, repair=True)
+    assert (finding.text, finding.mended) == ("is locked by another program", False)
+    other.execute("ROLLBACK")
+    other.close()
+    assert (run / schema.FILE).read_bytes() == before
+    assert check_run(run) == []
+
+
 def test_a_newer_record_is_left_alone(run: Path) -> None:
     connection = sqlite3.connect(run / schema.FILE)
     connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
