@@ -111,6 +111,7 @@ def _train(
         trainer = Trainer(chosen, prepared, model, writer, control, device=device, threads=threads, folder=kept)
         if content:
             trainer.restore(content, replay)
+            content = None  # not held as long as it trains
         else:
             trainer.replay = replay
             if count is None:
