@@ -68,10 +68,10 @@ def _train(
     writer: RunWriter,
     control: Control,
 ) -> State:
+    writer.update(state=State.STARTING, message="", pid=os.getpid(), host=socket.gethostname())
     kept = folder / "checkpoints"
     content, damage = checkpoints.recover(kept)
     step = content["position"]["step"] if content else 0
-    writer.update(state=State.STARTING, message="", pid=os.getpid(), host=socket.gethostname())
     if damage:
         print(damage)  # noqa: T201  # the worker's log
         writer.event("warning", damage, step)
