@@ -1,5 +1,6 @@
 # make run       set up .venv and open the workbench
 # make test      set up and run every check
+# make audit     ask whether an installed package has a known vulnerability
 # make bench     measure, and write docs/benchmarks.md
 # make pictures  take the documentation's pictures again
 # make clean     remove what the above built
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test bench pictures clean
+.PHONY: run test audit bench pictures clean
 
 run: $(VENV)/.installed
 	@$(BIN)/tdl $(ARGS)
@@ -22,6 +23,9 @@ test: $(VENV)/.tested
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -m "not network and not slow"
+
+audit: $(VENV)/.tested
+	@$(BIN)/python .ci/audit.py
 
 bench: $(VENV)/.benched
 	$(BIN)/python -m bench
