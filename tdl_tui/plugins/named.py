@@ -18,8 +18,11 @@ FILE = "plugins.txt"
 
 
 def remember(home: Path, plugins: Iterable[str]) -> None:
-    """Notes in the home, a plugin a line, that a person has named these. Raises OSError."""
+    """Notes in the home, a plugin a line, that a person has named these. Raises OSError, and PluginError for a name of
+    several lines."""
     if new := [plugin for plugin in dict.fromkeys(plugins) if plugin not in _remembered(home)]:
+        if several := [plugin for plugin in new if plugin.splitlines() != [plugin]]:
+            raise PluginError(f"plugin {several[0]!r}: a name is one line")
         descriptor = os.open(home / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "a", encoding="utf-8") as file:
             file.writelines(f"{plugin}\n" for plugin in new)
@@ -31,8 +34,10 @@ def refuse_unnamed(home: Path, experiment: dict[str, Any]) -> None:
     if not listed:
         return
     named = {*_remembered(home), *installed(), *map(canonical, asked_for())}
-    for plugin in listed if isinstance(listed, list) else [listed]:
-        if plugin not in named:
+    if not isinstance(listed, list):
+        raise PluginError(f"plugins {listed!r}: must be files in brackets")
+    for plugin in listed:
+        if not isinstance(plugin, str) or plugin not in named:
             raise PluginError(
                 f"plugin {plugin}: the run names it, you have not: look at what it does, then say --plugin {plugin}"
             )
