@@ -12,11 +12,15 @@ from tdl_tui.runs.check import Finding, check_home, check_run
 
 from . import reports
 from .cli import DONE, FAILED
+from .completion import run_names
 
 
 def check(
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="an id, the beginning of one, a name, or last; all without")
+        str | None,
+        typer.Argument(
+            metavar="[RUN]", help="an id, the beginning of one, a name, or last; all without", autocompletion=run_names
+        ),
     ] = None,
     repair: Annotated[bool, typer.Option("--repair", help="mend what can be mended")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,

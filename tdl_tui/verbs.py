@@ -45,6 +45,7 @@ from tdl_tui.worker.checks import LaunchError, check_batch, check_device
 
 from . import check_verb, queue_verb, reports
 from .cli import DONE, FAILED, INTERRUPTED, FailedRequest, WrongRequest, complain, workbench
+from .completion import run_names
 from .follow import Interrupts, Progressing, follow, waits
 
 REFUSALS = (typer.TyperException, SpecError, PluginError, UnknownName, HomeError, LaunchError, UnreadableRun)
@@ -83,13 +84,6 @@ def in_one_line(error: Exception) -> str:
 
 
 # completion: names only, nothing that takes time to import
-
-
-def _runs(incomplete: str) -> list[tuple[str, str]]:
-    summaries = RunTable(find_home()).refresh()
-    found = [(s.id, f"{s.name}, {s.state}") for s in summaries]
-    found += [(s.name, s.id) for s in summaries if s.name and " " not in s.name]
-    return [pair for pair in [*found, ("last", "the newest")] if pair[0].startswith(incomplete)]
 
 
 def _entries(registry: Registry[Any]) -> Callable[[str], list[tuple[str, str]]]:
@@ -138,7 +132,7 @@ def _plugin_option(callback: Callable[[typer.Context, list[str]], list[str]]) ->
 
 Plugins = Annotated[list[str] | None, _plugin_option(_use_plugins)]
 Run = Annotated[
-    str, typer.Argument(metavar="RUN", help="an id, the beginning of one, a name, or last", autocompletion=_runs)
+    str, typer.Argument(metavar="RUN", help="an id, the beginning of one, a name, or last", autocompletion=run_names)
 ]
 Spec = Annotated[Path | None, typer.Argument(metavar="[SPEC.toml]", help="an experiment; see --dry-run")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
@@ -535,7 +529,7 @@ def set_value(
 
 @app.command()
 def rm(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN…", help="ids, names, or last", autocompletion=_runs)],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN…", help="ids, names, or last", autocompletion=run_names)],
     force: Annotated[bool, typer.Option("--force", help="also a copy of a run that is at work elsewhere")] = False,
     as_json: Json = False,
 ) -> None:
