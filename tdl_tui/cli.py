@@ -117,12 +117,17 @@ def _kept(report: str) -> str:
     for path in _places_for_a_report():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            with open(path, "a", encoding="utf-8", errors="backslashreplace", opener=_no_link) as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(sys.argv)}\n{report}\n")
         except OSError:
             continue
         return f"; the details are in {path}"
     return ""
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Opens what is no link: in a folder that all share, anybody can have put one there."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _places_for_a_report() -> list[Path]:
