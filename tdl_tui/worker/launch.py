@@ -126,7 +126,7 @@ def resume(folder: Path, spare: Spare | None = None) -> Launched:
     try:
         lock_fd = lock.acquire(folder)
     except lock.Held:
-        raise LaunchError(f"{folder.name} has a worker already") from None
+        raise LaunchError(f"{folder.name} has a worker already: {_holder(folder)}") from None
     except OSError as error:
         raise LaunchError(f"{folder.name} cannot be resumed: {error.strerror} ({folder})") from None
     try:
@@ -137,6 +137,15 @@ def resume(folder: Path, spare: Spare | None = None) -> Launched:
     for command in commands.pending(folder):
         commands.take(command)  # what the worker before did not live to hear is not meant for this one
     return Launched(folder, _put_to_work(folder, lock_fd, spare))
+
+
+def _holder(folder: Path) -> str:
+    """Who works on a run whose lock is held, by what it wrote."""
+    with RunReader(folder) as reader:
+        summary = reader.summary()
+    if summary.state is State.STARTING or not summary.pid:
+        return "it is starting"
+    return f"process {summary.pid} on {summary.host}"
 
 
 def _make(experiment: Experiment, home: Path, state: State) -> NewRun:

@@ -47,8 +47,10 @@ def resume(folder: Path, timeout: float = SECONDS, spare: Spare | None = None) -
             return _command(summary, folder, "resume", timeout)
         case State.STOPPED | State.FAILED | State.LOST | State.QUEUED:
             return _restart(summary, folder, timeout, spare)
-        case State.STARTING | State.RUNNING:
-            raise SteerError(f"{summary.id} is {summary.state} already")
+        case State.STARTING:
+            raise SteerError(f"{summary.id} is starting already")
+        case State.RUNNING:
+            raise SteerError(f"{summary.id} is running already, as process {summary.pid} on {summary.host}")
         case State.FINISHED:
             raise SteerError(f"{summary.id} has finished, nothing is left to train; launch a new run")
     raise SteerError(_out_of_reach(summary))

@@ -89,7 +89,7 @@ def test_a_killed_worker_leaves_a_lost_run_that_can_be_resumed(tmp_path: Path) -
     run = launched.folder
     wait_for(run, State.RUNNING)
     steer.checkpoint(run)
-    with pytest.raises(LaunchError, match="has a worker already"):
+    with pytest.raises(LaunchError, match=f"has a worker already: process {launched.pid} on "):
         resume(run)
     os.kill(launched.pid, signal.SIGKILL)
     wait_for(run, State.LOST)
