@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,13 +71,15 @@ def stored(path: Path | None, dataset: Dataset, shares: tuple[float, float, floa
         part = path.with_name(f".{path.name}")
         with part.open("wb") as file:
             np.savez(file, train=made.train, validation=made.validation, test=made.test)
+            file.flush()
+            os.fsync(file.fileno())  # else the name may outlive a crash of the machine, and the content not
         part.replace(path)
         return made
     try:
         with np.load(path, allow_pickle=False) as arrays:
             kept = Splits(*(torch.from_numpy(arrays[name]) for name in ("train", "validation", "test")))
-    except (OSError, KeyError, ValueError, BadZipFile) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
+        raise DataError(f"{path} cannot be read ({error}); delete it, and the splits are drawn again") from None
     everything = torch.cat([indices for _, indices in kept]).sort().values
     if not torch.equal(everything, torch.arange(len(dataset))):
         raise DataError(f"{path} divides {len(everything)} examples, the data has {len(dataset)}")

@@ -144,9 +144,10 @@ def test_stored_splits_are_read_back_and_checked(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for (_, a), (_, b) in zip(made, kept, strict=True))
     with pytest.raises(DataError, match="divides 40 examples, the data has 41"):
         stored(path, dataset_of([0] * 41), (0.8, 0.1, 0.1), 0)
-    path.write_bytes(b"not an archive")
-    with pytest.raises(DataError, match="cannot be read"):
-        stored(path, dataset, (0.8, 0.1, 0.1), 0)
+    for content in (b"not an archive", b"", made.train.numpy().tobytes()[:100]):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"cannot be read .*; delete it, and the splits are drawn again"):
+            stored(path, dataset, (0.8, 0.1, 0.1), 0)
 
 
 @given(st.integers(1, 2000), st.integers(1, 300))
