@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 
 import torch
@@ -14,7 +15,7 @@ from torch.utils.data import Dataset as Examples
 from tdl_tui.sizes import steps_per_epoch
 
 from .batches import Batch, batch_lengths, epoch_order
-from .dataset import Dataset
+from .dataset import DataError, Dataset
 from .normalization import Normalization
 from .splits import Splits
 
@@ -76,7 +77,7 @@ class StreamBatches:
     def _batches(self, purpose: str, wanted: list[Wanted]) -> Iterator[Batch]:
         order, loader = self._loaders.get(purpose) or self._loaders.setdefault(purpose, self._loader())
         order.batches = [batch for batch in wanted if len(batch[0])]
-        for inputs, targets in loader:
+        for inputs, targets in _watched(loader):
             moved = self._normalize.apply(inputs.to(self._device, non_blocking=True))
             yield (
                 moved.permute(0, 3, 1, 2) if self._channels_last else moved,
@@ -98,6 +99,24 @@ class StreamBatches:
             worker_init_fn=_begin,
         )
         return order, loader
+
+
+def _watched(loader: DataLoader[Batch]) -> Iterator[Batch]:
+    """The loader's batches. Raises DataError within seconds where a process that gathers them has died."""
+    try:
+        batches = iter(loader)
+        if loader.num_workers and threading.current_thread() is threading.main_thread():
+            # torch's own handler would raise wherever training is, be it in the midst of a checkpoint
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        yield from batches
+    except (RuntimeError, OSError, EOFError) as error:  # torch, and the pipes between them, say it in their own ways
+        gone = [process for process in getattr(loader._iterator, "_workers", ()) if process.exitcode is not None]
+        if not gone:
+            raise
+        raise DataError(
+            "a process that reads data has died (it was killed, or memory ran out: a smaller data.loader_workers "
+            "would help); a resume goes on from the last checkpoint"
+        ) from error
 
 
 class _Order(Sampler[Wanted]):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import multiprocessing
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,7 +15,7 @@ from torch import Tensor
 
 from tdl_tui.data import storage
 from tdl_tui.data.batches import Batches, MemoryBatches, batch_lengths, epoch_order
-from tdl_tui.data.dataset import Dataset
+from tdl_tui.data.dataset import DataError, Dataset
 from tdl_tui.data.normalization import fit
 from tdl_tui.data.splits import Splits, split
 from tdl_tui.data.streaming import StreamBatches
@@ -201,3 +204,18 @@ def test_numbers_of_tokens_stay_what_they_are() -> None:
         assert inputs.dtype == targets.dtype == torch.int64
         assert torch.equal(inputs, dataset.inputs[splits.test])
         assert torch.equal(targets, dataset.targets[splits.test])
+
+
+def test_a_process_that_has_died_is_said_to_have() -> None:
+    batches = stream(dataset_of("table"), divided(dataset_of("table")), workers=2)
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        epoch = batches.epoch(0)
+        next(epoch)
+        multiprocessing.active_children()[0].kill()
+        with pytest.raises(DataError, match="a process that reads data has died"):
+            for number in itertools.count():
+                list(batches.epoch(number) if number else epoch)
+    finally:
+        batches.close()
+        signal.signal(signal.SIGCHLD, before)
