@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,9 +28,11 @@ def assemble(
 ) -> tuple[nn.Module, Prepared]:
     """The model, drawn by the experiment's seed and laid out as suits the device, and its data.
 
-    `home`, `report` and `splits_file` are as `prepare` takes them. Leaves torch's random state behind the weights'.
-    Raises DataError, and whatever the architecture raises.
+    `home`, `report` and `splits_file` are as `prepare` takes them. Leaves the random states, torch's and Python's,
+    behind the weights'. Raises DataError, and whatever the architecture
+    raises.
     """
+    random.seed(experiment.seed)  # a plugin may draw from it
     torch.manual_seed(experiment.seed)
     model = _network(experiment)
     layout = devices.memory_format(model, device, experiment.training.precision)

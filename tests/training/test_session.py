@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import threading
 from array import array
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from tdl_tui.registry import DataShape
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State
 from tdl_tui.training import session
+from tdl_tui.training.assembly import assemble
 from tdl_tui.training.control import CommandQueue
 from tdl_tui.training.session import run_training
 
@@ -240,3 +242,12 @@ def test_a_model_too_large_for_its_optimizer_is_refused_before_anything_is_train
             "optimizer.name: evolution_strategy is for models of up to 5,000 parameters, this one has 10,"
         )
         assert not reader.series_names()
+
+
+def test_what_draws_from_pythons_own_random_state_draws_the_same_again(tmp_path: Path) -> None:
+    drawn = []
+    for again in range(2):
+        random.seed(again)
+        assemble(toy(), tmp_path, torch.device("cpu"))
+        drawn.append(random.random())
+    assert drawn[0] == drawn[1]
