@@ -2,6 +2,7 @@
 # make test      set up and run every check
 # make audit     ask whether an installed package has a known vulnerability
 # make bench     measure, and write docs/benchmarks.md
+# make torture   kill, fill up and damage trainings for a quarter of an hour, and write docs/reliability.md
 # make pictures  take the documentation's pictures again
 # make clean     remove what the above built
 #
@@ -29,6 +30,9 @@ audit: $(VENV)/.tested
 
 bench: $(VENV)/.benched
 	$(BIN)/python -m bench
+
+torture: $(VENV)/.installed
+	$(BIN)/python -m torture
 
 pictures: $(VENV)/.installed
 	$(BIN)/python docs/pictures.py
