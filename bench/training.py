@@ -378,7 +378,7 @@ def steps_for(model: str, batch_size: int, seconds: float) -> int:
         segment = tuned(case, data(case), stack)
         segment()
         rate = max(segment(), segment())
-    return max(10, min(int(rate * seconds / batch_size), 400_000 // batch_size))
+    return max(SEGMENT_STEPS, min(int(rate * seconds / batch_size), 400_000 // batch_size))
 
 
 def fastest_threads(case: Case, most: int) -> int:
