@@ -75,6 +75,10 @@ def _train(
     if damage:
         print(damage)  # noqa: T201  # the worker's log
         writer.event("warning", damage, step)
+    recorded = writer.steps().get("train/loss", 0)
+    if recorded < step:  # before each checkpoint its points are brought to the disk
+        text = f"the record was damaged: it ends at step {recorded:,}, the checkpoint is of step {step:,}"
+        writer.event("warning", text, recorded)
     replay = _replay(history, step, reached=max(writer.steps().values(), default=0))
     writer.drop_after(step, again=_made_again(content, facts, writer))
 

@@ -19,6 +19,7 @@ from tdl_tui.data.prepare import Prepared, prepare
 from tdl_tui.registry import DataShape
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State
+from tdl_tui.runs.writer import RunWriter
 from tdl_tui.training import session
 from tdl_tui.training.assembly import assemble
 from tdl_tui.training.control import CommandQueue
@@ -251,3 +252,17 @@ def test_what_draws_from_pythons_own_random_state_draws_the_same_again(tmp_path:
         assemble(toy(), tmp_path, torch.device("cpu"))
         drawn.append(random.random())
     assert drawn[0] == drawn[1]
+
+
+def test_a_record_that_ends_before_the_checkpoint_is_said_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = new_run(tmp_path, toy(training={"checkpoint_seconds": 1e-9}))
+    monkeypatch.setattr(session.Trainer, "_test", lambda trainer: 1 / 0)
+    assert run_training(folder, CommandQueue()) is State.FAILED
+    monkeypatch.undo()
+    with RunWriter(folder) as writer:
+        last = writer.steps()["train/loss"]
+        writer.drop_after(3)
+    assert run_training(folder, CommandQueue()) is State.FINISHED
+    with RunReader(folder) as reader:
+        (said,) = [event.text for event in reader.events() if event.kind == "warning"]
+    assert said == f"the record was damaged: it ends at step 3, the checkpoint is of step {last}"
