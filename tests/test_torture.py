@@ -20,14 +20,11 @@ from torture.training import Recovery
 KILLS = 10
 CHAIN = Fault("worker killed five times", KILLS, partial(killed, kills=5))
 QUICK = (
-    "process that reads data killed",
     "disk full for two seconds (limit to the size of files)",
-    "disk full for a checkpoint",
     "run.db cut off",
     "clock gone back by an hour",
-    "exception in a step",
 )
-"""The others are made to happen at a lower level too, or keep a run waiting for long."""
+"""The others are made to happen at a lower level too, or take long."""
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -129,10 +129,11 @@ optimizer, and all else that the last checkpoint holds. No step is there twice, 
 point before the checkpoint, that was there before the damage is there after it; `tdl check --repair` leaves nothing to
 find. What differs is lost.
 
-Where `run.db` itself is damaged, points that lie before the checkpoint are not made again by a resume: those that can
-be read nowhere are counted, and those that were changed without a trace (SQLite keeps no checksums of its pages).
-Weights, test figures and all that comes after the checkpoint must be right there too. Training the run again from its
-start (with its checkpoints deleted before the resume) makes all points again.
+Where `run.db` itself is damaged (or the log that SQLite keeps beside it, where that is larger), points that lie before
+the checkpoint are not made again by a resume: those that can be read nowhere are counted, and those that were changed
+without a trace (SQLite keeps no checksums of its pages). Events are not compared there. Weights, test figures and the
+points after the checkpoint must be right all the same. Training the run from its start, with its checkpoints deleted
+before the resume, makes all points again.
 
 Made on {date.today():%d %B %Y} in {seconds / 60:.0f} minutes: {machine}.
 A worker that nothing befell took {usual.starting:.1f} s from its launch to its first steps.
