@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from . import commands, host, lock, schema, signatures
+from .durable import sync_folder
 from .inspection import Broken, Fault, inspect
 from .salvage import Hopeless, salvage
 from .text import printable
@@ -258,7 +259,7 @@ def _rebuild(folder: Path) -> str:
             with contextlib.suppress(FileNotFoundError):
                 path.with_name(path.name + ending).rename(kept.with_name(kept.name + ending))
         made.replace(path)
-    _sync(folder)
+    sync_folder(folder)
     return kept.name
 
 
@@ -282,14 +283,6 @@ def _free_name(folder: Path) -> Path:
 def _without(path: Path, error: Exception) -> str:
     """What an error says of the file, without its name."""
     return printable(" ".join(str(error).removeprefix(f"{path} ").split()))
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # ----------------------------------------------------------------------------------------------------- checkpoints

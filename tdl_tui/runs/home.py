@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import host, lock, schema
+from .durable import sync_folder
 from .folders import HomeError, find_home, runs_folder
 from .reader import RunReader
 from .records import State
@@ -120,7 +121,7 @@ def create(home: Path, experiment_document: dict[str, Any], *, title: str, state
             _write_first(draft, experiment_document, title, state)
             (draft / "log.txt").touch(mode=0o600)
             draft.rename(parent / run_id)
-            _sync(parent)
+            sync_folder(parent)
         except BaseException:
             os.close(descriptor)
             raise
@@ -240,11 +241,3 @@ def _rename(source: Path, target: Path) -> Path:
         return source.rename(target)
     except OSError as error:
         raise HomeError(f"{source} cannot be moved: {error.strerror}") from None
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

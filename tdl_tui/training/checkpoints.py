@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.serialization import config
 
+from tdl_tui.runs.durable import sync_folder
 from tdl_tui.runs.signatures import SIGN, is_signed
 
 LAST = "last.pt"
@@ -112,15 +113,6 @@ def _reason(error: BaseException) -> str:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
     return str(error).partition("\n")[0]
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a rename in the folder durable, where the system can."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # ------------------------------------------------------------------------------------------------------------ reading
