@@ -27,6 +27,7 @@ from tdl_tui.runs.records import LAYER_COLUMNS, State
 from tdl_tui.spec import experiment
 from tdl_tui.training import checkpoints
 from tdl_tui.training.loop import NotFinite, Replay
+from tdl_tui.training.telemetry import Telemetry
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "sgd with momentum": {"optimizer": {"name": "momentum", "lr": 0.05, "options": {"momentum": 0.9}}},
@@ -135,11 +136,14 @@ def test_every_series_is_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_telemetry_changes_nothing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tdl_tui.training.telemetry.SECONDS_BETWEEN", 0.0)
+    def at_every_step(telemetry: Telemetry, step: int) -> None:
+        telemetry.next_step = step + 1
+
     monkeypatch.setattr("tdl_tui.training.blocks.SECONDS", 0.0)
     blind, without, _ = run_toy(variant(name, telemetry={"budget": 0, "probes": 0}), tmp_path)
-    seeing, with_all, _ = run_toy(variant(name, telemetry={"budget": 1, "probes": 16}), tmp_path)
-    assert len(seeing.layer_samples) > 3
+    monkeypatch.setattr(Telemetry, "plan", at_every_step)
+    seeing, with_all, result = run_toy(variant(name, telemetry={"budget": 1, "probes": 16}), tmp_path)
+    assert len(seeing.layer_samples) == result.step
     assert not blind.layer_samples
     assert blind.series["train/loss"] == seeing.series["train/loss"]
     assert blind.series["val/loss"] == seeing.series["val/loss"]
