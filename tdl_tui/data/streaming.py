@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from multiprocessing import connection
 
 import torch
 from torch import Tensor
@@ -101,6 +102,9 @@ class StreamBatches:
         return order, loader
 
 
+ENDING_SECONDS = 2.0
+
+
 def _watched(loader: DataLoader[Batch]) -> Iterator[Batch]:
     """The loader's batches. Raises DataError within seconds where a process that gathers them has died."""
     try:
@@ -110,8 +114,8 @@ def _watched(loader: DataLoader[Batch]) -> Iterator[Batch]:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         yield from batches
     except (RuntimeError, OSError, EOFError) as error:  # torch, and the pipes between them, say it in their own ways
-        gone = [process for process in getattr(loader._iterator, "_workers", ()) if process.exitcode is not None]
-        if not gone:
+        sentinels = [process.sentinel for process in getattr(loader._iterator, "_workers", ())]
+        if not connection.wait(sentinels, ENDING_SECONDS):  # its pipes are closed before it has ended
             raise
         raise DataError(
             "a process that reads data has died (it was killed, or memory ran out: a smaller data.loader_workers "
