@@ -161,7 +161,7 @@ class Training(Section):
 
 
 class Telemetry(Section):
-    budget: Share = Field(0.02, description="share of the time that looking inside may cost; 0: nothing is looked at")
+    budget: Share = Field(0.01, description="share of the time that looking inside may cost; 0: nothing is looked at")
     probes: Annotated[int, Field(ge=0, le=64, strict=True)] = Field(
         16, description="held-out examples whose outputs are followed"
     )

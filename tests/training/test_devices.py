@@ -43,10 +43,13 @@ def test_a_device_that_is_not_there_is_no_other(name: str) -> None:
         devices.resolve(name)
 
 
-def test_convolutions_have_their_channels_last_on_a_cpu() -> None:
+def test_convolutions_have_their_channels_last_where_that_is_faster() -> None:
     convolution, dense = nn.Sequential(nn.Conv2d(1, 2, 3)), nn.Linear(1, 1)
     cpu, cuda = torch.device("cpu"), torch.device("cuda:0")
     assert devices.memory_format(convolution, cpu, "fp32") is torch.channels_last
     assert devices.memory_format(convolution, cuda, "fp32") is torch.contiguous_format
     assert devices.memory_format(convolution, cuda, "bf16") is torch.channels_last
+    large = nn.Sequential(nn.Conv2d(512, 512, 3, device="meta"))
+    assert devices.memory_format(large, cpu, "fp32") is torch.contiguous_format
+    assert devices.memory_format(large, cuda, "bf16") is torch.channels_last
     assert devices.memory_format(dense, cpu, "fp32") is torch.contiguous_format
