@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tdl_tui.runs import home
-from tdl_tui.runs.records import LayerSample, Probe, ProbeSample, State
+from tdl_tui.runs.records import LayerSample, Matrix, Probe, ProbeSample, State
 from tdl_tui.runs.writer import RunWriter
 
 STEERING = "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x9b1m\x7f\r\b\x85\u202etxt"
@@ -35,6 +35,7 @@ def make_hostile(place: Path, name: str = "", **facts: Any) -> Path:
         writer.layer_sample(LayerSample(1, 1.0, ((1.0,) * 6, (2.0,) * 6)))
         writer.probes([Probe(0, "text", (3,), (0.0, 1.0, 1.0), 1.0)])
         writer.probe_sample(ProbeSample(1, 1.0, ((0.25, 0.75),)))
+        writer.matrix(Matrix(STEERING, 1, 1.0, ((1.0, 2.0), (3.0, 4.0))))
         writer.event(STEERING, STEERING, 1, {STEERING: STEERING, "text": STEERING})
         writer.event("sample", STEERING, 2, {"text": STEERING})
         writer.update(

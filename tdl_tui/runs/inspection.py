@@ -45,7 +45,7 @@ class Broken(Exception):
 
 def inspect(connection: sqlite3.Connection, folder: Path, *, mend: bool) -> list[Fault]:
     """All faults of a database in today's layout, at most MOST. Raises Broken, and sqlite3.Error."""
-    steps = (_structure, _series, _indexes, _rollups, _layers, _samples, _probes, _events, _facts)
+    steps = (_structure, _series, _indexes, _rollups, _layers, _samples, _matrices, _probes, _events, _facts)
     found: list[Fault] = []
     for step in steps:
         found += islice(step(connection, folder, mend), None if mend else MOST)
@@ -278,6 +278,28 @@ def _samples(connection: sqlite3.Connection, folder: Path, mend: bool) -> Iterat
             yield Fault(f"{len(wrong)} samples of {what} cannot be decoded", loses=True)
             if mend:
                 connection.executemany(f"DELETE FROM {table} WHERE number = ?", [(number,) for number in wrong])
+
+
+def _matrices(connection: sqlite3.Connection, folder: Path, mend: bool) -> Iterator[Fault]:
+    known = {matrix for (matrix,) in connection.execute("SELECT id FROM matrix")}
+    wrong = [
+        place
+        for place, matrix, step, time, data in connection.execute(
+            "SELECT rowid, matrix, step, time, data FROM matrix_sample"
+        )
+        if matrix not in known or not _decodes(_matrix, data, step, time)
+    ]
+    if wrong:
+        yield Fault(f"{len(wrong)} samples of matrices cannot be decoded", loses=True)
+        if mend:
+            connection.executemany("DELETE FROM matrix_sample WHERE rowid = ?", [(place,) for place in wrong])
+
+
+def _matrix(data: Any, step: Any, time: Any) -> None:
+    """Raises ValueError or TypeError for what is no sample of a matrix."""
+    samples.decode(data)
+    if not (isinstance(step, int) and isinstance(time, (int, float))):
+        raise TypeError
 
 
 def _sample(data: Any, step: Any, time: Any, count: int, width: int | None) -> None:

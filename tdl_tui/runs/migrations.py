@@ -14,7 +14,22 @@ def _smaller_rows(connection: sqlite3.Connection) -> None:
         rebuild_rollups(connection, number)
 
 
-STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _smaller_rows}
+def _no_matrices(connection: sqlite3.Connection) -> None:
+    """2 had none."""
+    for statement in filter(str.strip, MATRICES.split(";")):
+        connection.execute(statement)
+
+
+# As version 3 began: what a later one changes of them is a step of its own.
+MATRICES = """
+CREATE TABLE matrix (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE matrix_sample (
+    matrix INTEGER NOT NULL, number INTEGER NOT NULL, step INTEGER NOT NULL, time REAL NOT NULL, data BLOB NOT NULL
+);
+CREATE UNIQUE INDEX matrix_sample_by_number ON matrix_sample (matrix, number);
+CREATE INDEX matrix_sample_by_step ON matrix_sample (matrix, step);
+"""
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _smaller_rows, 2: _no_matrices}
 """What leads from a version to the next."""
 
 

@@ -21,6 +21,7 @@ from .records import (
     Bucket,
     Event,
     LayerSample,
+    Matrix,
     Point,
     Probe,
     ProbeSample,
@@ -192,9 +193,7 @@ class RunReader:
         """All layer samples in order, or `limit` of them, evenly chosen, the last among them."""
         with self._transaction() as connection:
             numbers = [n for (n,) in connection.execute("SELECT number FROM layer_sample ORDER BY number")]
-            if limit is not None and len(numbers) > limit:
-                last = len(numbers) - 1
-                numbers = [numbers[last - last * i // max(limit - 1, 1)] for i in reversed(range(limit))]
+            numbers = _evenly(numbers, limit)
             rows = [
                 connection.execute("SELECT step, time, data FROM layer_sample WHERE number = ?", (n,)).fetchone()
                 for n in numbers
@@ -218,6 +217,43 @@ class RunReader:
         """The newest probe sample at or before a step, or of all."""
         row = self._sample("probe_sample", step)
         return row and ProbeSample(*row)
+
+    def probe_samples(self, limit: int | None = None) -> list[ProbeSample]:
+        """All probe samples in order, or `limit` of them, evenly chosen, the last among them."""
+        with self._transaction() as connection:
+            numbers = [n for (n,) in connection.execute("SELECT number FROM probe_sample ORDER BY number")]
+            numbers = _evenly(numbers, limit)
+            rows = [
+                connection.execute("SELECT step, time, data FROM probe_sample WHERE number = ?", (n,)).fetchone()
+                for n in numbers
+            ]
+            return [ProbeSample(step, time, samples.decode(data)) for step, time, data in rows]
+
+    def matrix_names(self) -> list[str]:
+        """The names of all matrices, sorted."""
+        with self._transaction() as connection:
+            return [_text(name) for (name,) in connection.execute("SELECT name FROM matrix ORDER BY name")]
+
+    def matrices(self, name: str, limit: int | None = None) -> list[Matrix]:
+        """All samples of a named matrix in order, or `limit` of them, evenly chosen, the last among them."""
+        with self._transaction() as connection:
+            which = "FROM matrix_sample WHERE matrix = (SELECT id FROM matrix WHERE name = ?)"
+            numbers = [n for (n,) in connection.execute(f"SELECT number {which} ORDER BY number", (name,))]
+            rows = [
+                connection.execute(f"SELECT step, time, data {which} AND number = ?", (name, n)).fetchone()
+                for n in _evenly(numbers, limit)
+            ]
+            return [Matrix(name, step, time, samples.decode(data)) for step, time, data in rows]
+
+    def matrix(self, name: str, step: int | None = None) -> Matrix | None:
+        """The newest sample of a named matrix at or before a step, or of all."""
+        with self._transaction() as connection:
+            row = connection.execute(
+                "SELECT step, time, data FROM matrix_sample WHERE matrix = (SELECT id FROM matrix WHERE name = ?)"
+                " AND step <= ? ORDER BY step DESC, number DESC LIMIT 1",
+                (name, LARGEST_STEP if step is None else step),
+            ).fetchone()
+            return row and Matrix(name, row[0], row[1], samples.decode(row[2]))
 
     def events(self, after_id: int = 0, limit: int = 1000) -> list[Event]:
         """The oldest `limit` events after the one with an id."""
@@ -332,6 +368,14 @@ _AnySeries = SeriesReader | _MemorySeries
 
 def _points(series: _AnySeries, start: int, stop: int) -> Iterator[Point]:
     return map(Point, *series.points(start, stop))
+
+
+def _evenly(numbers: list[int], limit: int | None) -> list[int]:
+    """The numbers, or `limit` of them, evenly chosen, the last among them."""
+    if limit is None or len(numbers) <= limit:
+        return numbers
+    last = len(numbers) - 1
+    return [numbers[last - last * i // max(limit - 1, 1)] for i in reversed(range(limit))]
 
 
 def _text(value: object) -> str:

@@ -126,6 +126,19 @@ class LayerSample:
     rows: tuple[tuple[float, ...], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A named matrix of numbers at a step, whose rows are of one length.
+
+    "confusion": counts of the validation, a row a class that is right, a column a class that was said.
+    """
+
+    name: str
+    step: int
+    time: float
+    rows: tuple[tuple[float, ...], ...]
+
+
 @dataclass(frozen=True)
 class Summary:
     """What the table of runs shows of one run. `damage` says in one line why a run cannot be read, "" when it can."""

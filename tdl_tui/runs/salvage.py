@@ -11,7 +11,18 @@ from typing import Any
 
 from . import schema
 
-TABLES = ("fact", "series", "chunk", "layer", "layer_sample", "probe", "probe_sample", "event")
+TABLES = (
+    "fact",
+    "series",
+    "chunk",
+    "layer",
+    "layer_sample",
+    "probe",
+    "probe_sample",
+    "event",
+    "matrix",
+    "matrix_sample",
+)
 """Rollups are made anew from the chunks."""
 PROBES = 20_000  # looks at places that cannot be read, a table; beyond that the rest of it is given up
 PAGE_SIZES = (schema.PAGE_BYTES, 4096)
@@ -75,7 +86,7 @@ def _transplant(copy: Path, page: int) -> None:
         connection.execute(f"PRAGMA page_size = {page}")
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {schema.VERSION}")
-        connection.executescript(schema.TABLES)
+        connection.executescript(schema.TABLES + schema.MATRICES)
     first = bytearray(fresh.read_bytes()[:page])
     first[28:32] = (copy.stat().st_size // page).to_bytes(4, "big")
     with copy.open("r+b") as file:
@@ -91,7 +102,9 @@ def _copy_all(copy: Path, target: sqlite3.Connection) -> bool:
         source.execute("PRAGMA writable_schema = ON")  # SQLite is then content with less than it was promised
         schema.check_layout(source, copy)
         for table in TABLES:
-            _copy(source, target, table)
+            with contextlib.suppress(*UNREADABLE):  # an earlier layout has not all of them
+                source.execute(f"SELECT 1 FROM {table} LIMIT 0")
+                _copy(source, target, table)
         found = any(target.execute(f"SELECT 1 FROM {table}").fetchone() for table in ("fact", "chunk"))
     except (*UNREADABLE, schema.UnreadableRun):
         found = False

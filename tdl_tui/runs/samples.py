@@ -1,4 +1,4 @@
-"""Samples of all layers or all probes: a matrix a row, bounded in number, thinned evenly as a run grows long."""
+"""Samples of all layers, of all probes, or of a named matrix: bounded in number, thinned evenly as a run grows long."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ Table = Literal["layer_sample", "probe_sample"]
 Rows = tuple[tuple[float, ...], ...]
 KEPT = 2048  # samples at most
 KEPT_BYTES = 1 << 24  # and bytes
+KEPT_MATRICES = 256  # of each name
+KEPT_MATRIX_BYTES = 1 << 21
 
 
 def insert(connection: sqlite3.Connection, table: Table, step: int, time: float, rows: Rows) -> None:
@@ -20,17 +22,37 @@ def insert(connection: sqlite3.Connection, table: Table, step: int, time: float,
     are there; and always the newest.
     """
     data = _encode(rows)
-    limit = max(16, min(KEPT, KEPT_BYTES // max(len(data), 1)))
-    (newest,) = connection.execute(f"SELECT max(number) FROM {table}").fetchone()
-    number = 0 if newest is None else newest + 1
-    spacing = _spacing(number, limit)
-    if number and newest % spacing:
-        connection.execute(f"DELETE FROM {table} WHERE number = ?", (newest,))
-    if number and spacing > _spacing(newest, limit):
-        connection.execute(f"DELETE FROM {table} WHERE number % ? != 0", (spacing,))
+    number = _make_room(connection, table, max(16, min(KEPT, KEPT_BYTES // max(len(data), 1))))
     connection.execute(
         f"INSERT INTO {table} (number, step, time, data) VALUES (?, ?, ?, ?)", (number, step, time, data)
     )
+
+
+def insert_matrix(connection: sqlite3.Connection, name: str, step: int, time: float, rows: Rows) -> None:
+    """Adds a sample of a named matrix, of each of which fewer are kept. Within a transaction."""
+    data = _encode(rows)
+    connection.execute("INSERT OR IGNORE INTO matrix (name) VALUES (?)", (name,))
+    (matrix,) = connection.execute("SELECT id FROM matrix WHERE name = ?", (name,)).fetchone()
+    limit = max(16, min(KEPT_MATRICES, KEPT_MATRIX_BYTES // max(len(data), 1)))
+    number = _make_room(connection, "matrix_sample", limit, "matrix = ?", (matrix,))
+    connection.execute(
+        "INSERT INTO matrix_sample (matrix, number, step, time, data) VALUES (?, ?, ?, ?, ?)",
+        (matrix, number, step, time, data),
+    )
+
+
+def _make_room(
+    connection: sqlite3.Connection, table: str, limit: int, which: str = "TRUE", values: tuple[int, ...] = ()
+) -> int:
+    """The number of the next sample; of those before, the ones that are one too many are gone."""
+    (newest,) = connection.execute(f"SELECT max(number) FROM {table} WHERE {which}", values).fetchone()
+    number: int = 0 if newest is None else newest + 1
+    spacing = _spacing(number, limit)
+    if number and newest % spacing:
+        connection.execute(f"DELETE FROM {table} WHERE {which} AND number = ?", (*values, newest))
+    if number and spacing > _spacing(newest, limit):
+        connection.execute(f"DELETE FROM {table} WHERE {which} AND number % ? != 0", (*values, spacing))
+    return number
 
 
 def _spacing(number: int, limit: int) -> int:

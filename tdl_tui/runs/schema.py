@@ -14,7 +14,7 @@ from . import migrations
 
 FILE = "run.db"
 BESIDE = ("-wal", "-shm", "-journal")  # SQLite's own files have its name and one of these
-VERSION = 2  # earlier ones are in migrations.py
+VERSION = 3  # earlier ones are in migrations.py
 APPLICATION_ID = 0x74646C52  # "tdlR"
 PAGE_BYTES = 8192  # one holds a full chunk, or two rollup rows: a row that needs a second page costs twice
 BUSY_SECONDS = 5.0
@@ -50,6 +50,15 @@ CREATE TABLE event (
     kind TEXT NOT NULL, text TEXT NOT NULL, data TEXT NOT NULL
 );
 """
+MATRICES = """
+CREATE TABLE matrix (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE matrix_sample (
+    matrix INTEGER NOT NULL, number INTEGER NOT NULL, step INTEGER NOT NULL, time REAL NOT NULL, data BLOB NOT NULL
+);
+CREATE UNIQUE INDEX matrix_sample_by_number ON matrix_sample (matrix, number);
+CREATE INDEX matrix_sample_by_step ON matrix_sample (matrix, step);
+"""
+"""Since version 3; behind the others, whose pages stay where they were."""
 
 NETWORK_FILESYSTEMS = frozenset(
     ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "glusterfs", "pvfs2", "9p")
@@ -80,7 +89,7 @@ def create(folder: Path) -> sqlite3.Connection:
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
-    connection.executescript(f"BEGIN; {TABLES} COMMIT;")
+    connection.executescript(f"BEGIN; {TABLES} {MATRICES} COMMIT;")
     return connection
 
 
@@ -246,15 +255,15 @@ def check_layout(connection: sqlite3.Connection, path: Path) -> int:
     if version > VERSION:
         raise NewerSchema(f"{path} was written by a newer version (schema {version}, this one reads {VERSION})")
     found = _layout(connection)
-    tables = {entry for entry in _known_layout() if entry[0] == "table"}
-    if not tables <= found <= _known_layout():
+    known = _known_layout(with_matrices=version >= 3)
+    if not {entry for entry in known if entry[0] == "table"} <= found <= known:
         raise Damaged(f"{path} has other tables than the record of a run")
     return int(version)
 
 
 def missing_indexes(connection: sqlite3.Connection) -> dict[str, str]:
-    """The indexes that are not there: their names, and the statements that make them."""
-    return {name: sql for _, name, sql in sorted(_known_layout() - _layout(connection))}
+    """The indexes that are not there, in today's layout: their names, and the statements that make them."""
+    return {name: sql for _, name, sql in sorted(_known_layout(with_matrices=True) - _layout(connection))}
 
 
 def _layout(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
@@ -264,8 +273,8 @@ def _layout(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
 
 
 @cache
-def _known_layout() -> frozenset[tuple[str, str, str]]:
-    """As `_layout`, of a new run. All versions so far have the same tables."""
+def _known_layout(*, with_matrices: bool) -> frozenset[tuple[str, str, str]]:
+    """As `_layout`, of a new run."""
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(TABLES)
+        connection.executescript(TABLES + MATRICES if with_matrices else TABLES)
         return _layout(connection)

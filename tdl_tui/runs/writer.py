@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from . import host, lock, samples, schema, series
-from .records import LayerSample, Probe, ProbeSample
+from .records import LayerSample, Matrix, Probe, ProbeSample
 from .series import Piece, SeriesReader, SeriesWriter
 
 COMMIT_SECONDS = 0.25
@@ -128,6 +128,15 @@ class RunWriter:
         """The outputs of every probe at a step."""
         self._sample("probe_sample", sample.step, sample.time, sample.outputs)
 
+    def matrix(self, matrix: Matrix) -> None:
+        """A named matrix at a step."""
+        self._operation(
+            lambda transaction: samples.insert_matrix(
+                transaction.connection, matrix.name, matrix.step, matrix.time, matrix.rows
+            ),
+            sum(map(len, matrix.rows)),
+        )
+
     def event(self, kind: str, text: str, step: int, data: dict[str, Any] | None = None) -> None:
         """Something that happened now."""
         row = (_now(), step, kind, text, encode_fact(data or {}))
@@ -143,7 +152,7 @@ class RunWriter:
         self._operation(lambda transaction: transaction.facts(rows))
 
     def drop_after(self, step: int, again: Sequence[str] = ()) -> None:
-        """Forgets the series, rollups, probe and layer samples after a step, in one transaction, as a resume does; of
+        """Forgets the series, rollups and samples after a step, in one transaction, as a resume does; of
         the series `again` also what they have at the step itself.
         """
         with self._changed:
@@ -347,7 +356,7 @@ class _Transaction:
         self._series.clear()
         for number, name in self.connection.execute("SELECT id, name FROM series").fetchall():
             series.drop_after(self.connection, number, step - 1 if name in again else step)
-        for table in ("layer_sample", "probe_sample"):
+        for table in ("layer_sample", "probe_sample", "matrix_sample"):
             self.connection.execute(f"DELETE FROM {table} WHERE step > ?", (step,))
 
     def last_steps(self) -> dict[str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-
 FEW_WEIGHTS = 1_000_000  # the copies cost a ResNet-18 3 % of a step at batch size 8, and its layout gains nothing
 
 

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from tdl_tui.runs.records import LayerSample, Probe, ProbeSample
+from tdl_tui.runs.records import LayerSample, Matrix, Probe, ProbeSample
 
 
 class Recorder(Protocol):
@@ -31,6 +31,9 @@ class Recorder(Protocol):
 
     def probe_sample(self, sample: ProbeSample) -> None:
         """The probes' outputs at a step."""
+
+    def matrix(self, matrix: Matrix) -> None:
+        """A named matrix at a step; the names are those of `Matrix`."""
 
     def event(self, kind: str, text: str, step: int, data: dict[str, Any] | None = None) -> None:
         """Something that happened."""

@@ -19,7 +19,7 @@ from tdl_tui import reports
 from tdl_tui.runs import commands, home, schema
 from tdl_tui.runs.check import check_run
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.runs.records import LayerSample, Probe, ProbeSample, State
+from tdl_tui.runs.records import LayerSample, Matrix, Probe, ProbeSample, State
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.spec import SpecError, experiment, read
 
@@ -127,6 +127,7 @@ def make(place: Path) -> Path:
         writer.layer_sample(LayerSample(1, 1.0, ((1.0,) * 6, (2.0,) * 6)))
         writer.probes([Probe(3, "table", (2,), (0.5, 1.5), 1.0)])
         writer.probe_sample(ProbeSample(1, 1.0, ((0.1, 0.9),)))
+        writer.matrix(Matrix("confusion", 1, 1.0, ((1.0, 2.0), (3.0, 4.0))))
         writer.event("state", "training", 0)
     os.close(new.lock_fd)
     return new.folder
@@ -152,7 +153,20 @@ def ask_everything(folder: Path) -> None:
                 with suppress(schema.UnreadableRun):
                     list(reader.points(name))
                     reader.last(name)
-        for ask in (reader.layer_samples, reader.layer_sample, reader.probes, reader.probe_sample, reader.events):
+
+        def read_matrices() -> None:
+            for name in reader.matrix_names():
+                reader.matrices(name)
+                reader.matrix(name)
+
+        for ask in (
+            reader.layer_samples,
+            reader.layer_sample,
+            reader.probes,
+            reader.probe_sample,
+            reader.events,
+            read_matrices,
+        ):
             with suppress(schema.UnreadableRun):
                 ask()
 
@@ -167,6 +181,8 @@ COLUMNS = {
     "probe": ["kind", "shape", "input", "target"],
     "probe_sample": ["step", "time", "data"],
     "event": ["time", "step", "kind", "text", "data"],
+    "matrix": ["name"],
+    "matrix_sample": ["matrix", "step", "time", "data"],
 }
 PLACES = st.sampled_from([(table, column) for table, columns in COLUMNS.items() for column in columns])
 CONTENTS = st.one_of(

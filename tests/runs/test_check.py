@@ -285,7 +285,7 @@ def test_what_cannot_be_mended_is_said(run: Path, statement: str, words: str) ->
 
 
 def cut(content: bytes) -> bytes:
-    return content[: 26 * PAGE + 100]
+    return content[: 31 * PAGE + 100]
 
 
 def without_header(content: bytes) -> bytes:
@@ -297,7 +297,7 @@ def noise_in_header(content: bytes) -> bytes:
 
 
 def noise_in_a_page(content: bytes) -> bytes:
-    return content[: 20 * PAGE] + Random(1).randbytes(PAGE) + content[21 * PAGE :]
+    return content[: 25 * PAGE] + Random(1).randbytes(PAGE) + content[26 * PAGE :]
 
 
 @pytest.mark.parametrize(("spoil", "lost"), [(cut, 3), (without_header, 0), (noise_in_header, 0), (noise_in_a_page, 1)])

@@ -22,7 +22,7 @@ import pytest
 from tdl_tui.runs import home, host, lock, schema
 from tdl_tui.runs.home import NewRun
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.runs.records import Best, LayerSample, Probe, ProbeSample, Progress, State
+from tdl_tui.runs.records import Best, LayerSample, Matrix, Probe, ProbeSample, Progress, State
 from tdl_tui.runs.table import RunTable
 from tdl_tui.runs.text import printable
 from tdl_tui.runs.writer import RunWriter
@@ -132,6 +132,7 @@ def test_whatever_bits_are_wrong_a_reader_reads_or_says_so(run: NewRun, seed: in
         writer.layer_sample(LayerSample(7, 1.0, ((1.0,) * 6, (2.0,) * 6)))
         writer.probes([Probe(3, "table", (2,), (0.5, 1.5), 1.0)])
         writer.probe_sample(ProbeSample(7, 1.0, ((0.1, 0.9),)))
+        writer.matrix(Matrix("confusion", 1, 1.0, ((1.0, 2.0), (3.0, 4.0))))
         writer.event("state", "training", 0)
     os.close(run.lock_fd)
     path, random = run.folder / schema.FILE, Random(seed)

@@ -15,7 +15,7 @@ import pytest
 
 from tdl_tui.runs import home, schema, writer
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.runs.records import Best, LayerSample, Probe, ProbeSample, Progress, State
+from tdl_tui.runs.records import Best, LayerSample, Matrix, Probe, ProbeSample, Progress, State
 from tdl_tui.runs.writer import RunWriter, WriteError
 
 
@@ -230,3 +230,32 @@ def test_network_filesystems_are_known(tmp_path: Path, kind: str, expected: bool
     mounts.write_text(f"root / ext4 rw 0 0\nserver:/x {escaped} {kind} rw 0 0\nother {escaped}else nfs rw 0 0\n")
     assert schema.supports_wal(place / "runs", mounts) is expected
     assert schema.supports_wal(tmp_path, mounts)
+
+
+def test_matrices_come_back_by_name_and_step(folder: Path) -> None:
+    with RunWriter(folder) as recorder:
+        for step in (10, 20, 30):
+            recorder.matrix(Matrix("confusion", step, float(step), ((float(step), 0.0), (1.0, 2.0))))
+        recorder.matrix(Matrix("other", 15, 1.0, ((1.0, 2.0, 3.0),)))
+    with RunReader(folder) as reader:
+        assert reader.matrix_names() == ["confusion", "other"]
+        assert [matrix.step for matrix in reader.matrices("confusion")] == [10, 20, 30]
+        assert [matrix.step for matrix in reader.matrices("confusion", 2)] == [10, 30]
+        assert reader.matrix("confusion", 29) == Matrix("confusion", 20, 20.0, ((20.0, 0.0), (1.0, 2.0)))
+        assert reader.matrix("confusion", 9) is None
+        assert reader.matrix("nothing") is None
+        assert (newest := reader.matrix("other")) and newest.rows == ((1.0, 2.0, 3.0),)
+    with RunWriter(folder) as recorder:
+        recorder.drop_after(20)
+    with RunReader(folder) as reader:
+        assert [matrix.step for matrix in reader.matrices("confusion")] == [10, 20]
+
+
+def test_of_a_matrix_that_comes_often_an_even_part_is_kept(folder: Path) -> None:
+    with RunWriter(folder) as recorder:
+        for step in range(1, 1001):
+            recorder.matrix(Matrix("confusion", step, 0.0, ((1.0,),)))
+    with RunReader(folder) as reader:
+        steps = [matrix.step for matrix in reader.matrices("confusion")]
+    assert steps[-1] == 1000 and 128 <= len(steps) <= 257
+    assert {b - a for a, b in pairwise(steps[:-1])} == {4}

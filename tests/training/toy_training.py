@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tdl_tui.data.prepare import Prepared, prepare
 from tdl_tui.models.build import build
 from tdl_tui.runs.home import create
-from tdl_tui.runs.records import Event, LayerSample, Probe, ProbeSample
+from tdl_tui.runs.records import Event, LayerSample, Matrix, Probe, ProbeSample
 from tdl_tui.spec import Experiment, experiment
 from tdl_tui.training import devices
 from tdl_tui.training.control import CommandQueue, Control
@@ -36,6 +36,7 @@ class Recording:
     layer_names: list[str] = field(default_factory=list)
     layer_samples: list[LayerSample] = field(default_factory=list)
     probe_samples: list[ProbeSample] = field(default_factory=list)
+    matrices: list[Matrix] = field(default_factory=list)
     flushed: dict[str, int] = field(default_factory=dict)
     error: Exception | None = None
 
@@ -69,6 +70,9 @@ class Recording:
 
     def probe_sample(self, sample: ProbeSample) -> None:
         self.probe_samples.append(sample)
+
+    def matrix(self, matrix: Matrix) -> None:
+        self.matrices.append(matrix)
 
     def event(self, kind: str, text: str, step: int, data: dict[str, Any] | None = None) -> None:
         self.events.append(Event(len(self.events) + 1, 0.0, step, kind, text, data or {}))
