@@ -24,22 +24,19 @@ from .averaging import WeightAverage
 from .blocks import Blocks
 from .checkpoint_writer import CheckpointWriter
 from .closures import Closure
-from .control import Command, Control
+from .control import Control
 from .evaluation import evaluate, evaluating
 from .layers import layers
 from .meters import Meters
 from .passes import Pass, clipping, forward_pass, l1_penalty, with_gradients, without_gradients
 from .recorder import Recorder
+from .steering import Stopped, carry_out
 from .telemetry import Telemetry
 from .threads import Threads
 
 
 class NotFinite(RuntimeError):
     """A loss was NaN or infinite. The message names the first such step, and the layers that are not finite."""
-
-
-class _Stopped(Exception):
-    """A person asked for an end."""
 
 
 @dataclass
@@ -196,7 +193,7 @@ class Trainer:
                         telemetry.after_update(step, inputs)
                         limit = blocks.limit()
                     if replay and step in replay:
-                        self._set_lr(replay[step], step)
+                        self.set_lr(replay[step], step)
                     if control.pending or clock() >= blocks.deadline or len(blocks.losses) >= limit:
                         self._between_steps()
 
@@ -204,7 +201,7 @@ class Trainer:
                 at.epoch, at.step_in_epoch = at.epoch + 1, 0
             self._end_of_training()
             test = self._test()
-        except _Stopped:
+        except Stopped:
             return self._result(State.STOPPED, None)
         return self._result(State.FINISHED, test)
 
@@ -247,11 +244,11 @@ class Trainer:
         self._mark = time.perf_counter()
         self._checkpoint_due = self._mark + self.experiment.training.checkpoint_seconds
         self._warned = False
-        self._paused = False
-        self._over = False
+        self.paused = False
+        self.over = False
         again = f"from step {at.step:,} " if at.step else ""
         text = f"training {again}on {self.device}, {_cpu_threads(self.threads.count)}"
-        self.recorder.update(state=State.RUNNING, message="", progress=self._progress(), best=self.monitor.best)
+        self.recorder.update(state=State.RUNNING, message="", progress=self.progress(), best=self.monitor.best)
         self.recorder.event("state", text, at.step, {"threads": self.threads.count})
 
     def _between_steps(self) -> None:
@@ -268,7 +265,7 @@ class Trainer:
         self.meters.count(self.blocks.close(), at.step)
         self.blocks.collect(wait)
         self.telemetry.collect(wait)
-        self.recorder.update(progress=self._progress())
+        self.recorder.update(progress=self.progress())
         self.recorder.check()
         if self.blocks.nonfinite is not None:
             step = self.blocks.nonfinite
@@ -291,7 +288,7 @@ class Trainer:
             raise NotFinite(message)
         self.recorder.event("warning", message, step)
 
-    def _progress(self) -> Progress:
+    def progress(self) -> Progress:
         at = self.position
         now = time.perf_counter()
         at.seconds += now - self._mark
@@ -313,60 +310,18 @@ class Trainer:
     # ---------------------------------------------------------------------------------------------------- commands
 
     def _obey(self) -> None:
-        """Carries out the commands that wait; returns when training may go on. Raises _Stopped."""
-        self._carry_out(self.control.take())
-        if not self._paused:
+        """Carries out the commands that wait; returns when training may go on. Raises Stopped."""
+        carry_out(self, self.control.take())
+        if not self.paused:
             return
-        self._progress()
-        while self._paused:
+        self.progress()
+        while self.paused:
             self.control.wait(1.0)
-            self._carry_out(self.control.take())
+            carry_out(self, self.control.take())
         self._mark = time.perf_counter()
         self.meters.skip()
 
-    def _carry_out(self, commands: list[Command]) -> None:
-        step, recorder = self.position.step, self.recorder
-        for command in commands:
-            if command.verb == "pause":
-                self._paused = True
-                recorder.update(state=State.PAUSED)
-                text = f"paused at step {step:,}"
-            elif command.verb == "resume":
-                self._paused = False
-                recorder.update(state=State.RUNNING)
-                text = f"went on at step {step:,}"
-            elif command.verb == "stop":
-                self._checkpoint()
-                recorder.update(state=State.STOPPED, progress=self._progress())
-                text = f"stopped at step {step:,}, with a checkpoint"
-            elif command.verb == "checkpoint":
-                text = f"checkpoint at step {step:,}"
-                if self._over:
-                    text = f"refused: training has ended, its checkpoint is {checkpoints.LAST}"
-                else:
-                    self._checkpoint(f"step-{step}.pt")
-            elif command.verb == "set":
-                text = self._set(command.arguments, step)
-            else:
-                text = f'refused: there is no command "{command.verb}"'
-            data = {"command": command.id, "verb": command.verb, **command.arguments}
-            if text.startswith("refused"):
-                data = {"command": command.id, "verb": command.verb, "refused": True}
-            recorder.event("command", text, step, data)
-            recorder.flush()
-            if command.verb == "stop":
-                raise _Stopped
-
-    def _set(self, arguments: Mapping[str, Any], step: int) -> str:
-        value = arguments.get("optimizer.lr")
-        if set(arguments) != {"optimizer.lr"}:
-            return "refused: only optimizer.lr can be changed while training"
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-            return f"refused: optimizer.lr must be a number above 0, got {value}"
-        self._set_lr(float(value), step)
-        return f"learning rate {value:g} from step {step + 1:,} on"
-
-    def _set_lr(self, value: float, step: int) -> None:
+    def set_lr(self, value: float, step: int) -> None:
         self.base_lr = value
         self.lr_changes.append([step, value])
 
@@ -478,8 +433,8 @@ class Trainer:
         if self._patience_is_over() and at.epoch < self.experiment.training.epochs:
             text = f"{stopping.monitor} has not improved for {self.monitor.waited} validations: no further epoch"
             self.recorder.event("early_stopping", text, at.step)
-        self._checkpoint()
-        self._over = True
+        self.checkpoint()
+        self.over = True
         best = self.monitor.best
         if stopping.restore_best and best is not None and self.best_weights is not None:
             self.model.load_state_dict(self.best_weights, strict=False)
@@ -506,17 +461,17 @@ class Trainer:
     def _result(self, state: State, test: dict[str, float] | None) -> Result:
         at = self.position
         if state is State.FINISHED:
-            self.recorder.update(state=state, progress=self._progress(), test=test)
+            self.recorder.update(state=state, progress=self.progress(), test=test)
             self.recorder.event("state", f"finished after {at.epoch} epochs", at.step)
             self.recorder.flush()
         return Result(state, at.step, at.epoch, at.seconds, self.monitor.best, test)
 
     # -------------------------------------------------------------------------------------------------- checkpoints
 
-    def _checkpoint(self, name: str | None = None) -> None:
+    def checkpoint(self, name: str | None = None) -> None:
         """Keeps all that is needed to go on from here: as last.pt, and under `name` too. Once training has ended, that
         has been kept, and the model may have other weights."""
-        if self.kept is None or self._over:
+        if self.kept is None or self.over:
             return
         self._read_block(wait=True)
         self.kept.write(self.content(), name)
@@ -569,7 +524,7 @@ class Trainer:
         self.replay = replay
         step = self.position.step
         if step in replay.rates and [step, replay.rates[step]] not in self.lr_changes:
-            self._set_lr(replay.rates[step], step)
+            self.set_lr(replay.rates[step], step)
         self.monitor = Monitor(Best(**content["best"]) if content["best"] else None, content["waited"])
         held = content["best_weights"]
         self.best_weights = None if held is None else {k: v.to(self.device) for k, v in held.items()}
