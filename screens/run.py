@@ -23,17 +23,11 @@ from tdl_tui.widgets.numbers import brief
 
 from .confirm import AskScreen, ConfirmScreen
 from .frame import KeyBar
-from .run_panels import (
-    ChartPanel,
-    Choices,
-    EventsPanel,
-    GradientPanel,
-    HeaderPanel,
-    NoticePanel,
-    Panel,
-    ProbePanel,
-)
-from .run_snapshot import Snapshot
+from .run_charts import ChartPanel
+from .run_gradients import GradientPanel
+from .run_panels import Choices, EventsPanel, HeaderPanel, NoticePanel, Panel
+from .run_probes import ProbePanel
+from .run_snapshot import Snapshot, Wants
 
 if TYPE_CHECKING:
     from tdl_tui.worker.spare import Spare
@@ -52,7 +46,7 @@ _PANELS = {"1": "loss", "2": "metric", "3": "probe", "4": "gradients", "5": "eve
 class Reads(Protocol):
     """Where snapshots come from: None while nothing has changed."""
 
-    def read(self, columns: int) -> Snapshot | None: ...
+    def read(self, wants: Wants) -> Snapshot | None: ...
 
     def close(self) -> None: ...
 
@@ -118,6 +112,7 @@ class RunScreen(LiveScreen[None]):
         self._wake = threading.Event()
         self._ended = threading.Event()
         self._width = 80
+        self._wants = Wants(self._width)
         self._wanted = (0, 0, True)
 
     def compose(self) -> ComposeResult:
@@ -152,7 +147,7 @@ class RunScreen(LiveScreen[None]):
         source, queue = self._make_source(), QueueWatch(self.folder.parent.parent)
         try:
             while not self._ended.is_set():
-                snapshot = source.read(self._width)
+                snapshot = source.read(self._wants)
                 if snapshot is not None:
                     self.post_message(Fresh(snapshot))
                     if snapshot.summary.state is State.QUEUED and (problem := queue.keep_moving()):
@@ -189,6 +184,17 @@ class RunScreen(LiveScreen[None]):
             if panel.display:
                 panel.take(self.snapshot, self.choices)
         self.query_one(NoticePanel).take(self.snapshot, self.choices)
+        self._want()
+
+    def _want(self) -> None:
+        """Tells the thread what the panels that are shown need, and lets it look at once where that is new."""
+        wants = Wants(self._width, self.choices.at)
+        for panel in self.query(Panel):
+            if panel.display:
+                wants |= panel.wanted()
+        if wants != self._wants:
+            self._wants = wants
+            self._wake.set()
 
     def _arrange(self) -> None:
         """Shares out the lines; where one panel is enlarged it has them all."""
@@ -207,7 +213,7 @@ class RunScreen(LiveScreen[None]):
         whole = self.size.width if enlarged in ("loss", "metric") else self.size.width // 2
         if whole - 8 != self._width:
             self._width = max(16, whole - 8)
-            self._wake.set()
+            self._want()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         state = self.snapshot.summary.state if self.snapshot else None
@@ -249,6 +255,7 @@ class RunScreen(LiveScreen[None]):
     def action_enlarge(self, key: str) -> None:
         self.enlarged = "" if self.enlarged == key else key
         self._arrange()
+        self.query_one(f"#{_PANELS[key]}").focus()
         self._show()
 
     def action_zoom(self) -> None:

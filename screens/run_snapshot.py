@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from tdl_tui.registry import DATASETS, DataShape, Kind, Task
 from tdl_tui.runs.reader import RunReader, unreadable_summary
-from tdl_tui.runs.records import LAYER_COLUMNS, Bucket, Event, LayerSample, Probe, ProbeSample, State, Summary
+from tdl_tui.runs.records import LAYER_COLUMNS, Bucket, Event, LayerSample, Matrix, Probe, ProbeSample, State, Summary
 from tdl_tui.runs.schema import Damaged, Locked, UnreadableRun
 from tdl_tui.runs.text import printable
 
@@ -17,16 +17,46 @@ EVENTS = 500
 """How many of the newest events are kept at hand."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """What a snapshot is to hold beside what every one does: charts of so many `columns`; the outputs of the probes at
+    step `at` (None: the newest); buckets of these `series`, and of every charted one within the steps of `span`; the
+    history of these `matrices`."""
+
+    columns: int = 0
+    at: int | None = None
+    series: frozenset[str] = frozenset()
+    span: tuple[int, int] | None = None
+    matrices: frozenset[str] = frozenset()
+
+    def __or__(self, other: Wants) -> Wants:
+        return Wants(
+            max(self.columns, other.columns),
+            self.at if other.at is None else other.at,
+            self.series | other.series,
+            self.span if other.span is None else other.span,
+            self.matrices | other.matrices,
+        )
+
+
+NOTHING = Wants()
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A run as it was read at one time. `started` is the time that counts as 0, `reach` the newest step.
 
-    `notice` says why it cannot be read now, and that it was read before, "" where it could be.
+    `names` are all series, `close_up` those within the steps that were wanted. `notice` says why it cannot be read now,
+    and that it was read before, "" where it could be.
     """
 
     summary: Summary
     shape: DataShape | None = None
+    names: tuple[str, ...] = ()
     series: Mapping[str, tuple[Bucket, ...]] = field(default_factory=dict)
+    close_up: Mapping[str, tuple[Bucket, ...]] = field(default_factory=dict)
+    matrix_names: tuple[str, ...] = ()
+    matrices: Mapping[str, tuple[Matrix, ...]] = field(default_factory=dict)
     latest: Mapping[str, float] = field(default_factory=dict)
     layer_names: tuple[str, ...] = ()
     layer_samples: tuple[LayerSample, ...] = ()
@@ -88,25 +118,25 @@ class Source:
     def __init__(self, reader: RunReader) -> None:
         self._reader = reader
         self._token: object = None
-        self._columns = 0
+        self._wants = NOTHING
         self._last: Snapshot | None = None
 
-    def read(self, columns: int) -> Snapshot | None:
-        """A new snapshot for charts of so many columns, or None when nothing has changed."""
+    def read(self, wants: Wants) -> Snapshot | None:
+        """A new snapshot with what is wanted, or None when nothing has changed."""
         token = self._reader.changed()
-        if self._last is not None and (token, columns) == (self._token, self._columns):
+        if self._last is not None and (token, wants) == (self._token, self._wants):
             return None
-        self._token, self._columns = token, columns
-        self._last = self._gather(columns)
+        self._token, self._wants = token, wants
+        self._last = self._gather(wants)
         return self._last
 
     def close(self) -> None:
         """Lets go of the run's files."""
         self._reader.close()
 
-    def _gather(self, columns: int) -> Snapshot:
+    def _gather(self, wants: Wants) -> Snapshot:
         try:
-            return _fitting(self._readable(self._reader.readable_summary(), columns))
+            return _fitting(self._readable(self._reader.readable_summary(), wants))
         except UnreadableRun as error:
             return self._unreadable(error)
 
@@ -127,14 +157,19 @@ class Source:
             return replace(self._last, notice=text)
         return replace(self._last, summary=replace(self._last.summary, state=State.FAILED, message=text, damage=text))
 
-    def _readable(self, summary: Summary, columns: int) -> Snapshot:
-        reader, before = self._reader, self._last or Snapshot(summary)
+    def _readable(self, summary: Summary, wants: Wants) -> Snapshot:
+        reader, before, columns = self._reader, self._last or Snapshot(summary), wants.columns
         names = reader.series_names()
-        charted = [name for name in names if name in CHARTED]
+        charted = [name for name in names if name in CHARTED or name in wants.series]
         firsts = [] if before.series else [point for name in charted if (point := reader.first(name)) is not None]
         newest = {name: reader.last(name) for name in names if name in LATEST or name.startswith("system/")}
         # From columns / 2 to columns buckets come back: about one a column.
         series = {name: tuple(reader.buckets(name, max(8, columns // 2))) for name in charted}
+        span, close_up = wants.span, {}
+        if span:
+            close_up = {name: tuple(reader.buckets(name, max(8, columns // 2), *span)) for name in charted}
+        matrix_names = reader.matrix_names()
+        matrices = {name: tuple(reader.matrices(name, columns)) for name in matrix_names if name in wants.matrices}
         for name, buckets in series.items():  # of what is not finite a bucket only knows that it is not
             if buckets and not buckets[-1].count:
                 newest[name] = reader.last(name)
@@ -143,12 +178,16 @@ class Source:
         return Snapshot(
             summary=replace(summary, message=printable(summary.message), host=printable(summary.host)),
             shape=before.shape or shape_of(summary.experiment, reader.facts().get("data_shape")),
+            names=tuple(map(printable, names)),
             series=series,
+            close_up=close_up,
+            matrix_names=tuple(map(printable, matrix_names)),
+            matrices=matrices,
             latest={name: point.value for name, point in newest.items() if point is not None},
             layer_names=layer_names,
             layer_samples=self._layer_samples(before.layer_samples, 2 * columns) if layer_names else (),
             probes=probes,
-            outputs=reader.probe_sample() if probes else None,
+            outputs=reader.probe_sample(wants.at) if probes else None,
             events=self._events(before.events),
             started=min((point.time for point in firsts), default=before.started or summary.created),
         )

@@ -18,7 +18,7 @@ from tdl_tui.runs.records import (
     State,
     Summary,
 )
-from tdl_tui.screens.run_snapshot import Snapshot
+from tdl_tui.screens.run_snapshot import Snapshot, Wants
 
 START = 1_700_000_000.0
 TEXT = "It was a bright cold day, and the clocks were striking thirteen.\nHe said noth"
@@ -173,7 +173,7 @@ class Playing:
     def __init__(self, *snapshots: Snapshot) -> None:
         self._left = list(snapshots)
 
-    def read(self, columns: int) -> Snapshot | None:
+    def read(self, wants: Wants) -> Snapshot | None:
         return self._left.pop(0) if self._left else None
 
     def close(self) -> None:

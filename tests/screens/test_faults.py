@@ -25,8 +25,9 @@ from tdl_tui.runs.writer import RunWriter
 from tdl_tui.screens.app import Workbench
 from tdl_tui.screens.frame import hints
 from tdl_tui.screens.run import RunScreen
-from tdl_tui.screens.run_panels import Panel, chart_curves, x_axis
-from tdl_tui.screens.run_snapshot import Source
+from tdl_tui.screens.run_charts import chart_curves, x_axis
+from tdl_tui.screens.run_panels import Panel
+from tdl_tui.screens.run_snapshot import Source, Wants
 from tdl_tui.screens.runs import Detail, RunsTable
 from tdl_tui.widgets.chart import View
 from tdl_tui.worker import steer
@@ -142,9 +143,9 @@ async def test_a_locked_run_is_waited_for(bench: Bench, until: Until, watched: P
 def test_a_run_that_was_locked_from_the_start_is_read_when_it_is_let_go(watched: Path) -> None:
     source = Source(RunReader(watched, 0.01))
     with locked(watched):
-        first = source.read(60)
-        assert first is not None and "locked" in first.summary.damage and source.read(60) is None
-    again = source.read(60)
+        first = source.read(Wants(60))
+        assert first is not None and "locked" in first.summary.damage and source.read(Wants(60)) is None
+    again = source.read(Wants(60))
     assert again is not None and again.reach == 100 and not again.summary.damage
     source.close()
 

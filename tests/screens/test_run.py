@@ -24,8 +24,9 @@ from tdl_tui.runs.writer import RunWriter
 from tdl_tui.screens.app import Workbench
 from tdl_tui.screens.confirm import AskScreen, ConfirmScreen
 from tdl_tui.screens.run import RunScreen, heights, learning_rate
-from tdl_tui.screens.run_panels import NoticePanel, Panel, chart_curves
-from tdl_tui.screens.run_snapshot import Snapshot, Source, pending, shape_of
+from tdl_tui.screens.run_charts import chart_curves
+from tdl_tui.screens.run_panels import NoticePanel, Panel
+from tdl_tui.screens.run_snapshot import Snapshot, Source, Wants, pending, shape_of
 from tdl_tui.spec import experiment
 from tdl_tui.widgets.chart import View
 from tdl_tui.worker import steer
@@ -447,8 +448,8 @@ def test_a_source_reads_what_was_written_and_only_once(recorded: tuple[Path, Run
     writer.probes([Probe(5, "table", (4,), (1.0, 2.0, 3.0, 4.0), 0.0)])
     _train(writer, 1, 100)
     source = Source(RunReader(folder))
-    first = source.read(60)
-    assert first is not None and source.read(60) is None
+    first = source.read(Wants(60))
+    assert first is not None and source.read(Wants(60)) is None
     assert first.title == "iris by mlp" and first.summary.state is State.RUNNING
     assert first.shape is not None and first.shape.outputs == 3
     assert 30 <= len(first.series["train/loss"]) <= 61
@@ -457,7 +458,7 @@ def test_a_source_reads_what_was_written_and_only_once(recorded: tuple[Path, Run
     assert "\x1b" not in first.events[-1].text and "checkpoint of step 100" in first.events[-1].text
 
     _train(writer, 101, 200)
-    second = source.read(60)
+    second = source.read(Wants(60))
     assert second is not None and second.reach == 200
     assert [sample.step for sample in second.layer_samples] == [100, 200]
     assert [event.step for event in second.events if event.kind == "checkpoint"] == [100, 200]
@@ -471,10 +472,10 @@ def test_a_source_follows_a_resume_that_went_back(recorded: tuple[Path, RunWrite
     for first in range(1, 500, 100):
         _train(writer, first, first + 99)
     source = Source(RunReader(folder))
-    assert source.read(60) is not None
+    assert source.read(Wants(60)) is not None
     writer.drop_after(200)
     _train(writer, 201, 300)
-    again = source.read(60)
+    again = source.read(Wants(60))
     assert again is not None
     assert [sample.step for sample in again.layer_samples] == [100, 200, 300]
     assert again.series["train/loss"][-1].last == 300
@@ -485,7 +486,7 @@ def test_a_folder_that_cannot_be_read_is_said_in_one_line(tmp_path: Path) -> Non
     folder = tmp_path / "runs" / "damaged1"
     folder.mkdir(parents=True)
     (folder / "run.db").write_text(json.dumps({"not": "a database"}) * 100)
-    read = Source(RunReader(folder)).read(60)
+    read = Source(RunReader(folder)).read(Wants(60))
     assert read is not None and read.summary.damage and "\n" not in read.summary.damage
 
 
@@ -495,7 +496,7 @@ def test_a_source_says_in_what_way_a_loss_is_not_finite(recorded: tuple[Path, Ru
     writer.point("val/loss", 200, 0.5, START)
     writer.flush()
     source = Source(RunReader(folder))
-    read = source.read(40)
+    read = source.read(Wants(40))
     source.close()
     assert read is not None and read.latest["train/loss"] == math.inf and "val/loss" not in read.latest
     train, held_out = chart_curves(read, "loss", View(), ("#000000", "#ffffff"))

@@ -24,7 +24,7 @@ from tdl_tui.runs.writer import RunWriter
 from tdl_tui.screens.app import Workbench
 from tdl_tui.screens.run import Fresh, RunScreen
 from tdl_tui.screens.run_panels import HeaderPanel
-from tdl_tui.screens.run_snapshot import Snapshot, Source
+from tdl_tui.screens.run_snapshot import Snapshot, Source, Wants
 
 Bench = Callable[..., Workbench]
 MEGABYTE = 1_000_000
@@ -119,7 +119,7 @@ async def test_a_run_of_a_million_steps_is_read_and_shown_ten_thousand_times(ben
         memory: list[float] = []
         for number in range(10_000):
             train(writer, chance, 100 * number + 1, 100)
-            shot = source.read(76)
+            shot = source.read(Wants(76))
             assert shot is not None
             await shown(pilot, screen, shot)
             if number >= 1000 and number % 25 == 0:
