@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tdl_tui.registry import OptimizerEntry
 
-from .passes import Pass
+from .passes import Lap, Pass, unheard
 
 
 class TooManyParameters(ValueError):
@@ -44,14 +44,17 @@ class Closure:
         gradients: bool,
         clip: Callable[[], Tensor] | None = None,
         penalty: Callable[[], Tensor] | None = None,
+        lap: Lap = unheard,
     ) -> None:
-        """`evaluate` computes a batch's outputs and loss; with `gradients` it adds those of loss and penalty too."""
+        """`evaluate` computes a batch's outputs and loss; with `gradients` it adds those of loss and penalty too. Every
+        call but those that compute nothing tells `lap` that what went before it was the optimizer's."""
         self._parameters: Sequence[nn.Parameter] = [p for p in model.parameters() if p.requires_grad]
         self._buffers = [*model.buffers()]
         self._evaluate = evaluate
         self._gradients = gradients
         self._clip = clip
         self._penalty = penalty
+        self._lap = lap
         self._devices = [device] if device.type == "cuda" else []
         self._known: Tensor | None = None
 
@@ -68,6 +71,7 @@ class Closure:
         if self._known is not None:
             known, self._known = self._known, None
             return known
+        self._lap("optimizer")
         held = [buffer.clone() for buffer in self._buffers]
         with torch.random.fork_rng(self._devices):
             torch.set_rng_state(self._random[0])

@@ -33,6 +33,7 @@ from .recorder import Recorder
 from .steering import Stopped, carry_out
 from .telemetry import Telemetry
 from .threads import Threads
+from .timers import Timers
 
 
 class NotFinite(RuntimeError):
@@ -134,6 +135,7 @@ class Trainer:
         self._random: dict[str, Any] | None = None
         self.blocks = Blocks(recorder, self.task)
         self.meters = Meters(recorder, device)
+        self.timers = Timers(recorder, device)
         self.telemetry = Telemetry(
             model,
             recorder,
@@ -151,7 +153,8 @@ class Trainer:
 
         Raises NotFinite, and whatever the model, the data or the recorder raise.
         """
-        training, at, blocks, telemetry = self.experiment.training, self.position, self.blocks, self.telemetry
+        training, at, blocks = self.experiment.training, self.position, self.blocks
+        telemetry, timers = self.telemetry, self.timers
         control, optimizer, groups = self.control, self.optimizer, self.optimizer.param_groups
         (compute, closure), clip, average = self._compute(), self.clip, self.average
         parameters, clock, lr, replay = self.parameters, time.perf_counter, math.nan, self.replay.rates
@@ -161,7 +164,7 @@ class Trainer:
                 self._choose_threads()
                 self.model.train()
                 limit = blocks.limit()
-                for inputs, targets in self.batches.epoch(at.epoch, at.step_in_epoch):
+                for inputs, targets in timers.steps(self.batches.epoch(at.epoch, at.step_in_epoch)):
                     step = at.step + 1
 
                     wanted = self.base_lr * self.schedule(step)
@@ -174,7 +177,8 @@ class Trainer:
 
                     looks = step == telemetry.next_step
                     if looks:
-                        telemetry.before_update()
+                        with timers.measured("telemetry"):
+                            telemetry.before_update()
                     if clip:
                         blocks.norms.append(clip())
                     optimizer.step(closure)  # type: ignore[arg-type]  # torch's own closures return tensors as well
@@ -182,6 +186,7 @@ class Trainer:
                         parameter.grad = None
                     if average:
                         average.update(step)
+                    timers.lap("optimizer")
                     at.step = step
                     at.step_in_epoch += 1
 
@@ -190,14 +195,16 @@ class Trainer:
                     blocks.targets.append(targets)
                     blocks.rates.append(lr)
                     if looks:
-                        telemetry.after_update(step, inputs)
+                        with timers.measured("telemetry"):
+                            telemetry.after_update(step, inputs)
                         limit = blocks.limit()
                     if replay and step in replay:
                         self.set_lr(replay[step], step)
                     if control.pending or clock() >= blocks.deadline or len(blocks.losses) >= limit:
                         self._between_steps()
 
-                self._validate()
+                with timers.measured("validation"):
+                    self._validate()
                 at.epoch, at.step_in_epoch = at.epoch + 1, 0
             self._end_of_training()
             test = self._test()
@@ -228,12 +235,20 @@ class Trainer:
         forward = forward_pass(model, self.objective, self.autocast if training.precision == "bf16" else None)
         penalty = l1_penalty(self.parameters, self.experiment.objective.l1_penalty)
         if entry.gradients:
-            compute = with_gradients(forward, training.accumulation, penalty)
+            compute = with_gradients(forward, training.accumulation, penalty, self.timers.lap)
         else:
-            compute = without_gradients(forward)
+            compute = without_gradients(forward, self.timers.lap)
         if not entry.closure:
             return compute, None
-        closure = Closure(self.model, compute, self.device, gradients=entry.gradients, clip=self.clip, penalty=penalty)
+        closure = Closure(
+            self.model,
+            compute,
+            self.device,
+            gradients=entry.gradients,
+            clip=self.clip,
+            penalty=penalty,
+            lap=self.timers.lap,
+        )
         return closure.begin, closure
 
     # ------------------------------------------------------------------------------------------------ between steps
@@ -241,6 +256,7 @@ class Trainer:
     def _begin(self) -> None:
         at = self.position
         self.blocks.start(at.step + 1)
+        self.timers.start(at.step)
         self._mark = time.perf_counter()
         self._checkpoint_due = self._mark + self.experiment.training.checkpoint_seconds
         self._warned = False
@@ -253,20 +269,23 @@ class Trainer:
 
     def _between_steps(self) -> None:
         """Reads the block, does what was asked, keeps a checkpoint if it is time."""
+        self.timers.end()
         self._read_block()
         if self.control.pending:
             self._obey()
         self._checkpoint_aside()
         self.telemetry.plan(self.position.step)
+        self.timers.plan(self.position.step)
 
     def _read_block(self, wait: bool = False) -> None:
         """Records what has been gathered; with `wait` to the last step. Raises NotFinite."""
         at = self.position
-        self.meters.count(self.blocks.close(), at.step)
-        self.blocks.collect(wait)
-        self.telemetry.collect(wait)
-        self.recorder.update(progress=self.progress())
-        self.recorder.check()
+        with self.timers.measured("telemetry"):
+            self.meters.count(self.blocks.close(), at.step)
+            self.blocks.collect(wait)
+            self.telemetry.collect(wait)
+            self.recorder.update(progress=self.progress())
+            self.recorder.check()
         if self.blocks.nonfinite is not None:
             step = self.blocks.nonfinite
             self._not_finite(f"the loss is not finite from step {step:,} on", step)
@@ -315,9 +334,10 @@ class Trainer:
         if not self.paused:
             return
         self.progress()
-        while self.paused:
-            self.control.wait(1.0)
-            carry_out(self, self.control.take())
+        with self.timers.measured("pause"):
+            while self.paused:
+                self.control.wait(1.0)
+                carry_out(self, self.control.take())
         self._mark = time.perf_counter()
         self.meters.skip()
 
@@ -430,6 +450,8 @@ class Trainer:
     def _end_of_training(self) -> None:
         at, stopping = self.position, self.experiment.training.early_stopping
         self._read_block(wait=True)
+        self.timers.close(at.step)
+        self.timers.collect(wait=True)
         if self._patience_is_over() and at.epoch < self.experiment.training.epochs:
             text = f"{stopping.monitor} has not improved for {self.monitor.waited} validations: no further epoch"
             self.recorder.event("early_stopping", text, at.step)
@@ -473,8 +495,9 @@ class Trainer:
         has been kept, and the model may have other weights."""
         if self.kept is None or self.over:
             return
-        self._read_block(wait=True)
-        self.kept.write(self.content(), name)
+        with self.timers.measured("checkpoint"):
+            self._read_block(wait=True)
+            self.kept.write(self.content(), name)
         self._checkpoint_due = time.perf_counter() + self.experiment.training.checkpoint_seconds
 
     def _checkpoint_aside(self) -> None:
@@ -484,8 +507,9 @@ class Trainer:
         self.kept.check()
         if time.perf_counter() < self._checkpoint_due or not self.kept.ready(self.content):
             return
-        self._read_block(wait=True)
-        self.kept.write_later(self.content())
+        with self.timers.measured("checkpoint"):
+            self._read_block(wait=True)
+            self.kept.write_later(self.content())
         self._checkpoint_due = time.perf_counter() + self.experiment.training.checkpoint_seconds
 
     def close(self) -> None:

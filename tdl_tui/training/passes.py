@@ -13,6 +13,13 @@ from .objectives import Objective
 Pass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """From a batch's inputs and targets to its outputs and its loss, the mean over the batch."""
 
+Lap = Callable[[str], None]
+"""Is told what has just been done: "forward" or "backward"."""
+
+
+def unheard(part: str) -> None:
+    """The lap of those whom nobody times."""
+
 
 def forward_pass(
     model: Callable[[Tensor], Tensor],
@@ -33,17 +40,21 @@ def forward_pass(
     return cast if autocast else plain
 
 
-def without_gradients(forward: Pass) -> Pass:
+def without_gradients(forward: Pass, lap: Lap = unheard) -> Pass:
     """The same, without anything that a gradient would need."""
 
     def evaluated(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            return forward(inputs, targets)
+            found = forward(inputs, targets)
+        lap("forward")
+        return found
 
     return evaluated
 
 
-def with_gradients(forward: Pass, parts: int = 1, penalty: Callable[[], Tensor] | None = None) -> Pass:
+def with_gradients(
+    forward: Pass, parts: int = 1, penalty: Callable[[], Tensor] | None = None, lap: Lap = unheard
+) -> Pass:
     """The same, and back: the gradients of loss + `penalty()` are added to the parameters'.
 
     The batch goes through in up to `parts` parts of about the same size, one after another, whose gradients add up to
@@ -52,7 +63,9 @@ def with_gradients(forward: Pass, parts: int = 1, penalty: Callable[[], Tensor] 
 
     def whole(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         outputs, loss = forward(inputs, targets)
+        lap("forward")
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        lap("backward")
         return outputs, loss
 
     def in_parts(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,7 +73,9 @@ def with_gradients(forward: Pass, parts: int = 1, penalty: Callable[[], Tensor] 
         for part, wanted in zip(inputs.chunk(parts), targets.chunk(parts), strict=True):
             found, loss = forward(part, wanted)
             loss = loss * (len(wanted) / len(targets))
+            lap("forward")
             loss.backward()  # type: ignore[no-untyped-call]  # likewise
+            lap("backward")
             outputs.append(found.detach())
             losses.append(loss.detach())
         return torch.cat(outputs), torch.stack(losses).sum()
@@ -72,6 +87,7 @@ def with_gradients(forward: Pass, parts: int = 1, penalty: Callable[[], Tensor] 
     def penalised(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         found = learn(inputs, targets)
         penalty().backward()  # type: ignore[no-untyped-call]  # likewise
+        lap("backward")
         return found
 
     return penalised
