@@ -13,12 +13,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, inf
+from statistics import median
 from typing import Any, Protocol, TypeVar
 
 import torch
 
-from tdl_tui.runs.bottleneck import BETWEEN_STEPS, IN_STEPS
+from tdl_tui.runs.bottleneck import BETWEEN_STEPS, IN_STEPS, LEAST, MOST
 
+from .floor import Floor
 from .recorder import Recorder
 
 SECONDS = 0.5  # at most two records a second
@@ -97,7 +99,9 @@ class _Window:
 
 class Timers:
     """Records time/<part> for `bottleneck.PARTS`: the share, 0 to 1, that each has of the wall time since the last
-    record, pauses left out. They add up to 1 at most; the rest is the loop's own.
+    record, pauses left out. They add up to 1 at most; the rest is the loop's own. Where the `floor` of a step is known,
+    also what that is of a step's forward and backward, the middle one of the steps that were looked at (few of which
+    another process interrupts): time/overhead/least and time/overhead/most.
 
     Laps are taken of some steps, drawn so that they take at most `BUDGET` of the time; what they show is taken to hold
     for all steps of the window. What lies between steps is always `measured`. Where no device tells its time (mps)
@@ -105,6 +109,7 @@ class Timers:
     """
 
     def __init__(self, recorder: Recorder, device: torch.device, clock: Clock | None = None) -> None:
+        self.floor: Floor | None = None
         self.step_seconds = 0.0
         self._recorder = recorder
         self._clock = clock or (CudaClock(device) if device.type == "cuda" else HostClock())
@@ -211,10 +216,23 @@ class Timers:
             return
         shares = {part: laps[part] / lapped * in_steps / whole for part in IN_STEPS}
         shares |= {part: spans[part] / whole for part in BETWEEN_STEPS}
+        if self.floor is not None:
+            step = self._there_and_back(window.laps)
+            shares |= {LEAST: min(1.0, self.floor.least / step), MOST: min(1.0, self.floor.most / step)}
         for part, share in shares.items():
             self._recorder.point(f"time/{part}", window.step, share, window.time)
         self.step_seconds = in_steps / max(1, window.steps)
         self._gap = max(1, ceil(self._cost / (BUDGET * self.step_seconds)))
+
+    def _there_and_back(self, laps: Laps) -> float:
+        """What a step spends on forward and backward: the middle one, in seconds."""
+        steps: list[float] = []
+        for part, first, last in laps:
+            if part == "data":
+                steps.append(0.0)
+            elif part in ("forward", "backward") and steps:
+                steps[-1] += self._clock.seconds(first, last)
+        return max(median(steps or [0.0]), 1e-9)
 
     def _sums(self, laps: Laps) -> Counter[str]:
         return _summed((part, self._clock.seconds(first, last)) for part, first, last in laps)
