@@ -112,7 +112,7 @@ class Timers:
         self.floor: Floor | None = None
         self.step_seconds = 0.0
         self._recorder = recorder
-        self._clock = clock or (CudaClock(device) if device.type == "cuda" else HostClock())
+        self._clock: Clock = clock or (CudaClock(device) if device.type == "cuda" else HostClock())
         self._mark = self._clock.mark
         self._tells = device.type in ("cpu", "cuda")
         self._draws = random.Random(0)  # its own: the global one is for the training alone
