@@ -68,7 +68,10 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "position": {"step": self.steps},
             "best": {"step": self.steps},
+            "best_epoch": 0,
             "best_weights": self.best_weights,
+            "rollbacks": [],
+            "settings": {},
         }
 
 

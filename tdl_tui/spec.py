@@ -267,6 +267,24 @@ def experiment(document: Mapping[str, Any]) -> Experiment:
     return made
 
 
+def with_values(made: Experiment, values: Mapping[str, Any]) -> Experiment:
+    """The experiment with other values, by TOML path, of what asks nothing anew of its data: no name of an entry, and
+    no option of data. Raises SpecError."""
+    draft = made.document()
+    for path, value in values.items():
+        assign(draft, path, value)
+    problems: list[Problem] = []
+    for section, entry in _entries(draft, ["model", "objective", "optimizer", "schedule"], problems):
+        _complete_options(draft, section, entry, problems)
+    try:
+        changed = Experiment.model_validate(draft)
+    except ValidationError as error:
+        raise SpecError([*problems, *_problems_of(error)]) from None
+    if problems := [*problems, *_needs_gradients(changed)]:
+        raise SpecError(problems)
+    return changed
+
+
 def recipe(dataset: DatasetEntry, optimizer: str | None) -> dict[str, Value]:
     """What suits the data and the optimizer better than the general defaults, by TOML path.
 
@@ -563,11 +581,7 @@ def _crosscheck(made: Experiment) -> Iterator[Problem]:
     if 0 < made.data.batch_size < made.training.accumulation:
         within = f"must be at most data.batch_size, {made.data.batch_size}"
         yield Problem("training.accumulation", f"{within}, got {made.training.accumulation}")
-    entry = OPTIMIZERS[made.optimizer.name]
-    if not entry.gradients:
-        for name, nothing in (("accumulation", 1), ("gradient_clip_norm", 0.0), ("gradient_clip_value", 0.0)):
-            if getattr(made.training, name) != nothing:
-                yield Problem(f"training.{name}", f"{entry.name} computes no gradient: must be {nothing:g}")
+    yield from _needs_gradients(made)
     shape = made.shape
     held_out = shape.examples > shape.fixed_train + shape.fixed_test if shape.fixed_train else made.data.split[1] > 0
     if SCHEDULES[made.schedule.name].observes and not held_out:
@@ -579,6 +593,14 @@ def _crosscheck(made: Experiment) -> Iterator[Problem]:
             "training.early_stopping.monitor",
             f"must be one of {', '.join(series)}, got {shown(made.training.early_stopping.monitor)}",
         )
+
+
+def _needs_gradients(made: Experiment) -> Iterator[Problem]:
+    entry = OPTIMIZERS[made.optimizer.name]
+    if not entry.gradients:
+        for name, nothing in (("accumulation", 1), ("gradient_clip_norm", 0.0), ("gradient_clip_value", 0.0)):
+            if getattr(made.training, name) != nothing:
+                yield Problem(f"training.{name}", f"{entry.name} computes no gradient: must be {nothing:g}")
 
 
 def _problems_of(error: ValidationError) -> Iterator[Problem]:

@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import host
 from .reader import RunReader
 from .records import Event
+from .text import printable
 
 FOLDER = "commands"
-COMMANDS = ("pause", "resume", "stop", "checkpoint", "set")
+COMMANDS = (
+    *("pause", "resume", "stop", "stop_at_epoch_end", "cancel_stop", "checkpoint", "evaluate"),
+    *("set", "undo", "rollback"),
+)
 LARGEST = 65536  # bytes of a command file
+LONGEST_NAME = 100
 POLL_SECONDS = 0.02
 _NAME = re.compile(r"\d{20}-[0-9a-f]{8}\.json")
 
@@ -27,22 +33,24 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A verb with its arguments; for `set` they are TOML paths and values, {"optimizer.lr": 0.001}."""
+    """A verb with its arguments; for `set` they are TOML paths and values, {"optimizer.lr": 0.001}. `who` sent it,
+    "user@host"; "" where that is not known."""
 
     id: str
     verb: str
     time: float
     arguments: dict[str, Any]
     path: Path
+    who: str = ""
 
 
 def send(folder: Path, verb: str, /, **arguments: Any) -> str:
-    """Lays a command into the run's folder, and returns its id. Raises CommandError."""
+    """Lays a command of this user's into the run's folder, and returns its id. Raises CommandError."""
     if verb not in COMMANDS:
         raise CommandError(f'no command "{verb}"; there are: {", ".join(COMMANDS)}')
     moment = time.time_ns()
     command_id = f"{moment:020d}-{secrets.token_hex(4)}"
-    content = json.dumps({"verb": verb, "time": moment / 1e9, "arguments": arguments})
+    content = json.dumps({"verb": verb, "time": moment / 1e9, "arguments": arguments, "who": host.user()})
     place = folder / FOLDER
     draft = place / f".{command_id}"
     try:
@@ -100,8 +108,9 @@ def _read(path: Path) -> Command | None:
         with open(path, "rb", opener=_plainly) as file:
             document = json.loads(file.read(LARGEST))
         verb, moment, arguments = document["verb"], float(document["time"]), document["arguments"]
+        who = printable(str(document.get("who", "")))[:LONGEST_NAME]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     if verb not in COMMANDS or not isinstance(arguments, dict):
         return None
-    return Command(path.stem, verb, moment, arguments, path)
+    return Command(path.stem, verb, moment, arguments, path, who)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import platform
 import uuid
 from functools import cache
@@ -28,6 +30,16 @@ def is_here(worker: dict[str, Any]) -> bool:
     if here["boot"] and worker.get("boot") == here["boot"]:
         return True
     return worker.get("host") == here["host"] and worker.get("machine") == here["machine"]
+
+
+@cache
+def user() -> str:
+    """Who works here, "user@host"; a number for a user without a name."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = str(os.getuid())
+    return f"{name}@{platform.node()}"
 
 
 def _first_line(path: str) -> str:

@@ -62,7 +62,9 @@ class Blocks:
         self.rates: array[float] = array("d")
 
     def start(self, step: int) -> None:
-        """The next step is `step`."""
+        """The next step is `step`, and nothing of another course is on its way."""
+        self.nonfinite = None
+        self._rate = None
         self._open(step)
 
     def limit(self) -> int:

@@ -33,13 +33,13 @@ class CheckpointWriter:
     """
 
     def __init__(self, folder: Path, recorder: Recorder) -> None:
-        self._folder = folder
+        self.folder = folder
         self._recorder = recorder
         self._thread = ThreadPoolExecutor(1, "checkpoints")
         self._under_way: Future[None] | None = None
         self._abandoned = threading.Event()
         self._room: _Room | None = None
-        self._best: Any = None
+        self._best: Any = _UNKNOWN
 
     def check(self) -> None:
         """Raises CheckpointError where a checkpoint that was to be written aside could not be."""
@@ -86,6 +86,11 @@ class CheckpointWriter:
         self._give_up()
         self._store(content, name)
 
+    def write_twice(self, content: Content) -> None:
+        """As `write`, and in the place of the one before too: training does not go on from anything else any more."""
+        self.write(content)
+        checkpoints.save(self.folder / checkpoints.PREVIOUS, content)
+
     def close(self) -> None:
         """Ends the thread; what it writes is written first."""
         self._thread.shutdown()
@@ -103,17 +108,25 @@ class CheckpointWriter:
 
     def _store(self, content: Content, name: str | None = None) -> None:
         self._recorder.flush()
-        folder, best, abandoned = self._folder, content["best"], self._abandoned.is_set
-        if best is not None and best != self._best:
-            held = {"model": content["best_weights"], "best": best}
-            checkpoints.save(folder / checkpoints.BEST, held, abandoned=abandoned)
+        folder, best, abandoned = self.folder, content["best"], self._abandoned.is_set
+        step = content["position"]["step"]
+        if best != self._best:
+            if best is None:
+                (folder / checkpoints.BEST).unlink(missing_ok=True)
+            else:
+                held = {"model": content["best_weights"], "best": best}
+                held |= {"best_epoch": content["best_epoch"], "rollbacks": content["rollbacks"]}
+                checkpoints.save(folder / checkpoints.BEST, held, abandoned=abandoned)
             self._best = best
         last, previous = folder / checkpoints.LAST, folder / checkpoints.PREVIOUS
         checkpoints.save(last, content, previous=previous, abandoned=abandoned)
         if name is not None:
             checkpoints.save(folder / name, content)
-        step = content["position"]["step"]
-        self._recorder.event("checkpoint", f"checkpoint at step {step:,}", step)
+        kept = {"name": name or checkpoints.LAST, "best": best and best["step"], "settings": content["settings"]}
+        self._recorder.event("checkpoint", f"checkpoint at step {step:,}", step, kept)
+
+
+_UNKNOWN = object()
 
 
 class _Room:

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import random
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,8 @@ LAST = "last.pt"
 PREVIOUS = "previous.pt"
 BEST = "best.pt"
 DAMAGED = "damaged.pt"
-FORMAT = 2
+NAME = re.compile(r"[a-z]+(-\d+)?\.pt")
+FORMAT = 3
 
 
 class CheckpointError(RuntimeError):
@@ -133,13 +135,11 @@ def load(path: Path) -> dict[str, Any]:
             raise DamagedCheckpoint(path, str(error.strerror)) from None
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
     found = content.get("format")
-    if found == 1:
-        return _from_first_format(content)
-    if found != FORMAT:
+    if found not in (1, 2, FORMAT):
         raise CheckpointError(f"{path} is of format {found}, this version reads {FORMAT}")
-    if not signed:
+    if found != 1 and not signed:
         raise DamagedCheckpoint(path, "its checksum is missing")
-    return content
+    return content if found == FORMAT else _from_earlier_format(content)
 
 
 def _unpickled(path: Path, file: IO[bytes], signed: bool) -> dict[str, Any]:
@@ -160,9 +160,13 @@ def _unpickled(path: Path, file: IO[bytes], signed: bool) -> dict[str, Any]:
     return content
 
 
-def _from_first_format(content: dict[str, Any]) -> dict[str, Any]:
-    """The first format had no checksum; what it held is the same."""
-    return {**content, "format": FORMAT}
+def _from_earlier_format(content: dict[str, Any]) -> dict[str, Any]:
+    """The first format had no checksum; in the first two, of all values only the learning rate could be changed."""
+    new: dict[str, Any] = {"changes": [], "heard": {}, "rollbacks": [], "best_epoch": 0}
+    if "base_lr" in content:
+        new["settings"] = {"optimizer.lr": content["base_lr"]}
+    old = {key: value for key, value in content.items() if key not in ("base_lr", "lr_changes")}
+    return {**old, **new, "format": FORMAT}
 
 
 def recover(folder: Path) -> tuple[dict[str, Any] | None, str]:

@@ -42,7 +42,7 @@ class Closure:
         device: torch.device,
         *,
         gradients: bool,
-        clip: Callable[[], Tensor] | None = None,
+        clip: Callable[[], object] | None = None,
         penalty: Callable[[], Tensor] | None = None,
         lap: Lap = unheard,
     ) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 class Command(Protocol):
-    """A verb (pause, resume, stop, checkpoint, set) and its arguments (set: {"optimizer.lr": value})."""
+    """One of `steering.VERBS` with its arguments (of set: values by TOML path), and who asks, "user@host"."""
 
     @property
     def id(self) -> str: ...
@@ -16,6 +16,8 @@ class Command(Protocol):
     def verb(self) -> str: ...
     @property
     def arguments(self) -> Mapping[str, Any]: ...
+    @property
+    def who(self) -> str: ...
 
 
 class Control(Protocol):

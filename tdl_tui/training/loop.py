@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,22 @@ from torch import Tensor, nn
 from tdl_tui.data.prepare import Prepared
 from tdl_tui.registry import OPTIMIZERS
 from tdl_tui.runs.records import Best, Progress, State
+from tdl_tui.settables import values_of
 from tdl_tui.spec import Experiment
 
-from . import checkpoints, metrics, objectives, schedules, text_samples
+from . import checkpoints, metrics, objectives, schedules, state, text_samples
 from .averaging import WeightAverage
 from .blocks import Blocks
 from .checkpoint_writer import CheckpointWriter
 from .closures import Closure
-from .control import Control
+from .control import Command, Control
 from .evaluation import evaluate, evaluating
+from .history import Replay
 from .layers import layers
 from .meters import Meters
 from .passes import Pass, clipping, forward_pass, l1_penalty, with_gradients, without_gradients
 from .recorder import Recorder
-from .steering import Stopped, carry_out
+from .steering import RollBack, Stopped, carry_out, end_of_epoch, repeat, roll_back
 from .telemetry import Telemetry
 from .threads import Threads
 from .timers import Timers
@@ -52,9 +54,10 @@ class Position:
 
 @dataclass
 class Monitor:
-    """The validations' best so far, and how many since were not better."""
+    """The validations' best so far, after how many epochs that was, and how many since were not better."""
 
     best: Best | None = None
+    epoch: int = 0
     waited: int = 0
 
 
@@ -70,18 +73,11 @@ class Result:
     test: dict[str, float] | None
 
 
-@dataclass(frozen=True)
-class Replay:
-    """What a run's history says was done at steps that lie ahead again: at a step, a learning rate or a number of
-    threads that holds for the steps after it. Up to step `reached` nothing else was done."""
-
-    rates: Mapping[int, float] = field(default_factory=dict)
-    threads: Mapping[int, int] = field(default_factory=dict)
-    reached: int = 0
-
-
 class Trainer:
-    """Trains one model. Make it, `restore` it from a checkpoint if there is one, and `train`."""
+    """Trains one model. Make it, let `state.restore` take it to a checkpoint if there is one, and `train`.
+
+    `experiment` is as the values in force make it; what it was launched with is `launched`.
+    """
 
     def __init__(
         self,
@@ -96,8 +92,8 @@ class Trainer:
         folder: Path | None = None,
     ) -> None:
         """`model` is on `device`. Checkpoints are kept in `folder`; None keeps none."""
-        training, optimizer = experiment.training, experiment.optimizer
-        self.experiment = experiment
+        training = experiment.training
+        self.launched = self.experiment = experiment
         self.shape = prepared.shape
         self.task = prepared.shape.task
         self.metric = metrics.METRIC[self.task]
@@ -113,26 +109,23 @@ class Trainer:
         self.objective = objectives.build(
             experiment.objective.loss, experiment.objective.options, prepared.class_counts, device
         )
-        self.goes_by = OPTIMIZERS[optimizer.name]
-        self.optimizer: torch.optim.Optimizer = self.goes_by.load()(
-            self.parameters, optimizer.lr, optimizer.weight_decay, **optimizer.options
-        )
-        self.total_steps = training.epochs * self.batches.steps_per_epoch
-        schedule = experiment.schedule
-        self.schedule = schedules.build(schedule.name, self.total_steps, schedule.warmup_steps, schedule.options)
-        self.observer = schedules.observer(self.schedule)
+        self.goes_by = OPTIMIZERS[experiment.optimizer.name]
+        self.make_optimizer()
         self.autocast: Callable[[], AbstractContextManager[object]] = (
             partial(torch.autocast, device.type, torch.bfloat16) if training.precision == "bf16" else nullcontext
         )
-        self.base_lr = optimizer.lr
-        self.lr_changes: list[list[float]] = []
+        self.changes: list[dict[str, Any]] = []  # what values were before each change that was not undone
+        self.heard: dict[int, list[str]] = {}  # the commands that were carried out at the step just made
+        self.rollbacks: list[int] = []  # the steps gone back to, in order
+        self.evaluated_at = 0
+        self.paused = self.over = self.stops_after_epoch = False
         self.position = Position()
         self.monitor = Monitor()
         self.best_weights: dict[str, Tensor] | None = None
         self.average = WeightAverage(model, training.ema_decay) if training.ema_decay else None
         self.clip = clipping(self.parameters, training.gradient_clip_norm, training.gradient_clip_value)
         self.replay = Replay()
-        self._random: dict[str, Any] | None = None
+        self.random: dict[str, Any] | None = None  # what checkpoints keep while an evaluation is under way
         self.blocks = Blocks(recorder, self.task)
         self.meters = Meters(recorder, device)
         self.timers = Timers(recorder, device)
@@ -140,77 +133,94 @@ class Trainer:
             model,
             recorder,
             budget=experiment.telemetry.budget,
-            total_steps=self.total_steps,
             device=device,
             probe_inputs=prepared.probe_inputs,
             predictions=prepared.normalization.predictions,
             autocast=self.autocast,
             total_norm=self.goes_by.gradients and self.clip is None,
         )
+        self.plan()
 
     def train(self) -> Result:
         """Trains from the position to the end, tests, and says how it ended.
 
         Raises NotFinite, and whatever the model, the data or the recorder raise.
         """
-        training, at, blocks = self.experiment.training, self.position, self.blocks
-        telemetry, timers = self.telemetry, self.timers
-        control, optimizer, groups = self.control, self.optimizer, self.optimizer.param_groups
-        (compute, closure), clip, average = self._compute(), self.clip, self.average
-        parameters, clock, lr, replay = self.parameters, time.perf_counter, math.nan, self.replay.rates
         self._begin()
+        compute, closure = self._compute()
+        rest: list[Command] = []
         try:
-            while at.epoch < training.epochs and not self._patience_is_over():
-                self._choose_threads()
-                self.model.train()
-                limit = blocks.limit()
-                for inputs, targets in timers.steps(self.batches.epoch(at.epoch, at.step_in_epoch)):
-                    step = at.step + 1
-
-                    wanted = self.base_lr * self.schedule(step)
-                    if wanted != lr:
-                        lr = wanted
-                        for group in groups:
-                            group["lr"] = lr
-
-                    outputs, loss = compute(inputs, targets)  # there and back: the gradients are there too
-
-                    looks = step == telemetry.next_step
-                    if looks:
-                        with timers.measured("telemetry"):
-                            telemetry.before_update()
-                    if clip:
-                        blocks.norms.append(clip())
-                    optimizer.step(closure)  # type: ignore[arg-type]  # torch's own closures return tensors as well
-                    for parameter in parameters:  # zero_grad without its bookkeeping, which a small step would feel
-                        parameter.grad = None
-                    if average:
-                        average.update(step)
-                    timers.lap("optimizer")
-                    at.step = step
-                    at.step_in_epoch += 1
-
-                    blocks.losses.append(loss.detach())
-                    blocks.outputs.append(outputs.detach())
-                    blocks.targets.append(targets)
-                    blocks.rates.append(lr)
-                    if looks:
-                        with timers.measured("telemetry"):
-                            telemetry.after_update(step, inputs)
-                        limit = blocks.limit()
-                    if replay and step in replay:
-                        self.set_lr(replay[step], step)
-                    if control.pending or clock() >= blocks.deadline or len(blocks.losses) >= limit:
-                        self._between_steps()
-
-                with timers.measured("validation"):
-                    self._validate()
-                at.epoch, at.step_in_epoch = at.epoch + 1, 0
+            while True:
+                try:
+                    carry_out(self, rest)
+                    self._epochs(compute, closure)
+                    break
+                except RollBack as wanted:
+                    rest = roll_back(self, wanted)
             self._end_of_training()
             test = self._test()
         except Stopped:
             return self._result(State.STOPPED, None)
         return self._result(State.FINISHED, test)
+
+    def _epochs(self, compute: Pass, closure: Closure | None) -> None:
+        """Trains and validates from the position to the end of the last epoch."""
+        self._rest()
+        repeat(self, self.replay.commands.get(self.position.step, ()))
+        at, blocks, telemetry, timers = self.position, self.blocks, self.telemetry, self.timers
+        control, optimizer, groups = self.control, self.optimizer, self.optimizer.param_groups
+        clip, average, repeated = self.clip, self.average, self.replay.commands
+        parameters, clock, lr = self.parameters, time.perf_counter, math.nan
+        while not self.done():
+            self._choose_threads()
+            self.model.train()
+            limit = blocks.limit()
+            for inputs, targets in timers.steps(self.batches.epoch(at.epoch, at.step_in_epoch)):
+                step = at.step + 1
+
+                wanted = self.base_lr * self.schedule(step)
+                if wanted != lr:
+                    lr = wanted
+                    for group in groups:
+                        group["lr"] = lr
+
+                outputs, loss = compute(inputs, targets)  # there and back: the gradients are there too
+
+                looks = step == telemetry.next_step
+                if looks:
+                    with timers.measured("telemetry"):
+                        telemetry.before_update()
+                if clip:
+                    blocks.norms.append(clip())
+                optimizer.step(closure)  # type: ignore[arg-type]  # torch's own closures return tensors as well
+                for parameter in parameters:  # zero_grad without its bookkeeping, which a small step would feel
+                    parameter.grad = None
+                if average:
+                    average.update(step)
+                timers.lap("optimizer")
+                at.step = step
+                at.step_in_epoch += 1
+
+                blocks.losses.append(loss.detach())
+                blocks.outputs.append(outputs.detach())
+                blocks.targets.append(targets)
+                blocks.rates.append(lr)
+                if looks:
+                    with timers.measured("telemetry"):
+                        telemetry.after_update(step, inputs)
+                    limit = blocks.limit()
+                if repeated and step in repeated:
+                    repeat(self, repeated[step])
+                    clip = self.clip
+                if control.pending or clock() >= blocks.deadline or len(blocks.losses) >= limit:
+                    self._between_steps()
+                    clip = self.clip
+
+            with timers.measured("validation"):
+                self._validate()
+            at.epoch, at.step_in_epoch = at.epoch + 1, 0
+            end_of_epoch(self)
+            clip = self.clip  # it may have been changed while that was validated
 
     def try_threads(self) -> None:
         """Lets the threads be chosen by the time of a step, which is made without any effect."""
@@ -245,27 +255,80 @@ class Trainer:
             compute,
             self.device,
             gradients=entry.gradients,
-            clip=self.clip,
+            clip=self._limit,
             penalty=penalty,
             lap=self.timers.lap,
         )
         return closure.begin, closure
+
+    def _limit(self) -> None:
+        """Limits the gradients, as the experiment has it now."""
+        if self.clip:
+            self.clip()
+
+    # ----------------------------------------------------------------------------------------------- where training is
+
+    def make_optimizer(self) -> None:
+        """An optimizer that has seen nothing yet."""
+        chosen = self.experiment.optimizer
+        self.optimizer: torch.optim.Optimizer = self.goes_by.load()(
+            self.parameters, chosen.lr, chosen.weight_decay, **chosen.options
+        )
+        self.base_lr = chosen.lr
+
+    def plan(self) -> None:
+        """Counts all steps from the position on, for schedules (which have observed nothing then) and telemetry."""
+        at, schedule, length = self.position, self.experiment.schedule, self.batches.steps_per_epoch
+        left = (self.experiment.training.epochs - at.epoch) * length - at.step_in_epoch
+        self.total_steps = at.step + max(0, left)
+        self.schedule = schedules.build(schedule.name, self.total_steps, schedule.warmup_steps, schedule.options)
+        self.observer = schedules.observer(self.schedule)
+        self.telemetry.until(self.total_steps, at.step)
+
+    def go_to(self, step: int, epoch: int, step_in_epoch: int, seconds: float) -> None:
+        """Another position: the next step is `step` + 1."""
+        self.position = Position(step, epoch, step_in_epoch, seconds)
+        self.plan()
+        self.blocks.start(step + 1)
+        self.telemetry.start(step + 1)
+        self.meters.start(step + 1)
+
+    def done(self) -> bool:
+        """Whether no epoch is left to train."""
+        return self.position.epoch >= self.experiment.training.epochs or self._patience_is_over()
 
     # ------------------------------------------------------------------------------------------------ between steps
 
     def _begin(self) -> None:
         at = self.position
         self.blocks.start(at.step + 1)
-        self.timers.start(at.step)
-        self._mark = time.perf_counter()
-        self._checkpoint_due = self._mark + self.experiment.training.checkpoint_seconds
-        self._warned = False
-        self.paused = False
-        self.over = False
+        self.begin_again()
+        self.put_checkpoint_off()
         again = f"from step {at.step:,} " if at.step else ""
         text = f"training {again}on {self.device}, {_cpu_threads(self.threads.count)}"
-        self.recorder.update(state=State.RUNNING, message="", progress=self.progress(), best=self.monitor.best)
+        self.recorder.update(state=State.RUNNING, message="", stops_after=None)
         self.recorder.event("state", text, at.step, {"threads": self.threads.count})
+
+    def begin_again(self) -> None:
+        """Training goes on from the position, by the clock from now on."""
+        self._mark = time.perf_counter()
+        self._warned = False
+        self.meters.skip()
+        self.timers.start(self.position.step)
+        self.recorder.update(progress=self.progress(), best=self.monitor.best)
+        self.tell_settings()
+
+    def tell_settings(self) -> None:
+        """Records the values in force that are others than those that the run was launched with."""
+        launched, now = values_of(self.launched.document()), values_of(self.experiment.document())
+        self.recorder.update(settings={path: value for path, value in now.items() if value != launched[path]})
+
+    def settle(self) -> None:
+        """Records all that the steps so far have left to be recorded."""
+        if examples := self.blocks.close():
+            self.meters.count(examples, self.position.step)
+        self.blocks.collect(wait=True)
+        self.telemetry.collect(wait=True)
 
     def _between_steps(self) -> None:
         """Reads the block, does what was asked, keeps a checkpoint if it is time."""
@@ -331,6 +394,10 @@ class Trainer:
     def _obey(self) -> None:
         """Carries out the commands that wait; returns when training may go on. Raises Stopped."""
         carry_out(self, self.control.take())
+        self._rest()
+
+    def _rest(self) -> None:
+        """Waits while the training is paused, and carries out what is asked meanwhile."""
         if not self.paused:
             return
         self.progress()
@@ -340,10 +407,6 @@ class Trainer:
                 carry_out(self, self.control.take())
         self._mark = time.perf_counter()
         self.meters.skip()
-
-    def set_lr(self, value: float, step: int) -> None:
-        self.base_lr = value
-        self.lr_changes.append([step, value])
 
     # -------------------------------------------------------------------------------------------- between epochs
 
@@ -356,9 +419,7 @@ class Trainer:
             if moments is not None and count:
                 self.recorder.point("train/r2", at.step, metrics.r_squared(moments.cpu(), count))
         if self.batches.sizes["validation"]:
-            found = self._evaluate("validation")
-            for name in ("loss", self.metric):
-                self.recorder.point(f"val/{name}", at.step, found[name])
+            found = self.validate_aside()
             self._check_loss("validation", found["loss"])
             self._compare(found)
             self._observe(found)
@@ -366,6 +427,13 @@ class Trainer:
                 self._write_text()
         self.blocks.moments = None, 0
         self.meters.leave_out(time.perf_counter() - started)
+
+    def validate_aside(self) -> dict[str, float]:
+        """Validates, and records what was found; nothing goes by it. Loss and metric."""
+        found = self._evaluate("validation")
+        for name in ("loss", self.metric):
+            self.recorder.point(f"val/{name}", self.position.step, found[name])
+        return {name: found[name] for name in ("loss", self.metric)}
 
     def _compare(self, found: dict[str, float]) -> None:
         """Keeps the weights if they are the best so far."""
@@ -376,7 +444,7 @@ class Trainer:
         if math.isnan(value) or not better:
             self.monitor.waited += 1
             return
-        self.monitor = Monitor(Best(series, self.position.step, value))
+        self.monitor = Monitor(Best(series, self.position.step, value), self.position.epoch + 1)
         held = self.evaluated.state_dict()
         if self.best_weights is None:
             self.best_weights = checkpoints.weights(self.evaluated)
@@ -427,7 +495,7 @@ class Trainer:
         return 0 < patience <= self.monitor.waited
 
     def _evaluate(self, part: str) -> dict[str, float]:
-        self._random = checkpoints.random_states(self.device)  # they will be so again, whatever a model draws here
+        self.random = checkpoints.random_states(self.device)  # they will be so again, whatever a model draws here
         try:
             return evaluate(
                 self.evaluated,
@@ -439,7 +507,7 @@ class Trainer:
                 between=self._between_batches,
             )
         finally:
-            self._random = None
+            self.random = None
 
     def _between_batches(self) -> None:
         if self.control.pending:
@@ -497,70 +565,29 @@ class Trainer:
             return
         with self.timers.measured("checkpoint"):
             self._read_block(wait=True)
-            self.kept.write(self.content(), name)
-        self._checkpoint_due = time.perf_counter() + self.experiment.training.checkpoint_seconds
+            self.kept.write(state.content(self), name)
+        self.put_checkpoint_off()
 
     def _checkpoint_aside(self) -> None:
         """Lets the same be kept while training goes on, if it is time."""
         if self.kept is None:
             return
         self.kept.check()
-        if time.perf_counter() < self._checkpoint_due or not self.kept.ready(self.content):
+        if time.perf_counter() < self._checkpoint_due or not self.kept.ready(partial(state.content, self)):
             return
         with self.timers.measured("checkpoint"):
             self._read_block(wait=True)
-            self.kept.write_later(self.content())
+            self.kept.write_later(state.content(self))
+        self.put_checkpoint_off()
+
+    def put_checkpoint_off(self) -> None:
+        """The next one is due when the time between two has gone by."""
         self._checkpoint_due = time.perf_counter() + self.experiment.training.checkpoint_seconds
 
     def close(self) -> None:
         """Returns when nothing of it is under way any more."""
         if self.kept is not None:
             self.kept.close()
-
-    def content(self) -> dict[str, Any]:
-        """What a checkpoint holds."""
-        best = self.monitor.best
-        moments, count = self.blocks.moments
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "position": asdict(self.position),
-            "base_lr": self.base_lr,
-            "lr_changes": self.lr_changes,
-            "threads": self.threads.count,
-            "random": self._random or checkpoints.random_states(self.device),
-            "best": asdict(best) if best else None,
-            "waited": self.monitor.waited,
-            "best_weights": self.best_weights,
-            "average": self.average.model.state_dict() if self.average else None,
-            "schedule": self.observer.state() if self.observer else None,
-            "moments": moments,
-            "moments_count": count,
-        }
-
-    def restore(self, content: Mapping[str, Any], replay: Replay) -> None:
-        """Goes on from a checkpoint. `replay` is what the run's history says was done from there on."""
-        self.model.load_state_dict(content["model"])
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.position = Position(**content["position"])
-        self.base_lr = content["base_lr"]
-        self.lr_changes = [list(change) for change in content["lr_changes"]]
-        self.replay = replay
-        step = self.position.step
-        if step in replay.rates and [step, replay.rates[step]] not in self.lr_changes:
-            self.set_lr(replay.rates[step], step)
-        self.monitor = Monitor(Best(**content["best"]) if content["best"] else None, content["waited"])
-        held = content["best_weights"]
-        self.best_weights = None if held is None else {k: v.to(self.device) for k, v in held.items()}
-        if self.average:
-            self.average.restore(content["average"])
-        if self.observer:
-            self.observer.restore(content["schedule"])
-        moments = content["moments"]
-        self.blocks.moments = None if moments is None else moments.to(self.device), content["moments_count"]
-        self.telemetry.start(step + 1)
-        self.meters.start(step + 1)
-        checkpoints.restore_random_states(content["random"], self.device)
 
 
 def _cpu_threads(count: int) -> str:

@@ -41,6 +41,12 @@ class Recorder(Protocol):
     def update(self, **facts: Any) -> None:
         """Facts of the run: state, progress, best, …"""
 
+    def steps(self) -> dict[str, int]:
+        """The last recorded step of each series."""
+
+    def drop_after(self, step: int, again: Sequence[str] = ()) -> None:
+        """Forgets what was recorded after a step, but events; of the series `again` also what they have at the step."""
+
     def flush(self) -> None:
         """Returns when all that was recorded before is durable."""
 

@@ -15,15 +15,15 @@ from tdl_tui.data.dataset import DataError
 from tdl_tui.plugins.faults import fault
 from tdl_tui.registry import OPTIMIZERS
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.runs.records import State
+from tdl_tui.runs.records import Event, State
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.spec import experiment
 
-from . import checkpoints, devices, memory
+from . import checkpoints, devices, history, memory, state
 from .assembly import assemble
 from .closures import check_size
 from .control import Control
-from .loop import Replay, Trainer
+from .loop import Trainer
 from .threads import Threads
 
 SPLITS = "splits.npz"
@@ -44,12 +44,12 @@ def run_training(folder: Path, control: Control) -> State:
     reader = RunReader(folder)
     try:
         facts = reader.facts()
-        history = _history(reader)
+        done = history.read(reader)
     finally:
         reader.close()
     with RunWriter(folder) as writer:
         try:
-            return _train(folder, facts, history, writer, control)
+            return _train(folder, facts, done, writer, control)
         except _Stopped:
             return State.STOPPED
         except Exception as error:  # noqa: BLE001  # whatever it was, the run ends as failed and says so
@@ -64,7 +64,7 @@ def run_training(folder: Path, control: Control) -> State:
 def _train(
     folder: Path,
     facts: dict[str, Any],
-    history: list[tuple[int, dict[str, Any]]],
+    done: list[Event],
     writer: RunWriter,
     control: Control,
 ) -> State:
@@ -79,8 +79,9 @@ def _train(
     if recorded < step:  # before each checkpoint its points are brought to the disk
         text = f"the record was damaged: it ends at step {recorded:,}, the checkpoint is of step {step:,}"
         writer.event("warning", text, recorded)
-    replay = _replay(history, step, reached=max(writer.steps().values(), default=0))
-    writer.drop_after(step, again=_made_again(content, facts, writer))
+    replay = history.replay(done, step, reached=max(writer.steps().values(), default=0))
+    again = state.made_again(content, facts.get("steps_per_epoch"), writer.steps()) if content else ()
+    writer.drop_after(step, again)
 
     chosen = experiment(facts["experiment"])
     device = devices.resolve(chosen.training.device)
@@ -114,7 +115,7 @@ def _train(
                 writer.event("data", note, 0)
         trainer = Trainer(chosen, prepared, model, writer, control, device=device, threads=threads, folder=kept)
         if content:
-            trainer.restore(content, replay)
+            state.restore(trainer, content, replay)
             content = None  # not held as long as it trains
         else:
             trainer.replay = replay
@@ -139,33 +140,6 @@ def _wait_for_data(line: str, writer: RunWriter, control: Control, step: int) ->
         writer.update(state=State.STOPPED, message="")
         writer.event("command", "stopped before training began", step, answer)
         raise _Stopped
-
-
-def _history(reader: RunReader) -> list[tuple[int, dict[str, Any]]]:
-    """The steps and data of the events that changed how the run trained, oldest first."""
-    found: list[tuple[int, dict[str, Any]]] = []
-    after = 0
-    while events := reader.events(after):
-        found += [(e.step, e.data) for e in events if e.data.get("verb") == "set" or "threads" in e.data]
-        after = events[-1].id
-    return found
-
-
-def _replay(history: list[tuple[int, dict[str, Any]]], step: int, reached: int) -> Replay:
-    """What was done from `step` on, where training goes on; it had come to step `reached`."""
-    ahead = [(at, data) for at, data in history if at >= step]
-    return Replay(
-        rates={at: float(data["optimizer.lr"]) for at, data in ahead if "optimizer.lr" in data},
-        threads={at: int(data["threads"]) for at, data in ahead if "threads" in data},
-        reached=reached,
-    )
-
-
-def _made_again(content: dict[str, Any] | None, facts: dict[str, Any], writer: RunWriter) -> list[str]:
-    """The series of a validation that is made again: the checkpoint was taken between an epoch's last step and it."""
-    if content is None or content["position"]["step_in_epoch"] != facts.get("steps_per_epoch"):
-        return []
-    return [name for name in writer.steps() if name == "train/r2" or name.startswith("val/")]
 
 
 def explain(error: Exception) -> str:

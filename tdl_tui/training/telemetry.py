@@ -56,7 +56,6 @@ class Telemetry:
         recorder: Recorder,
         *,
         budget: float,
-        total_steps: int,
         device: torch.device,
         probe_inputs: Tensor,
         predictions: Callable[[Tensor], Tensor],
@@ -64,15 +63,15 @@ class Telemetry:
         total_norm: bool = True,
     ) -> None:
         self.next_step: float = 1 if budget > 0 else inf
+        self.total_norm = total_norm
         self._model = model
         self._recorder = recorder
         self._budget = budget
-        self._total_steps = total_steps
+        self._total_steps = 0
         self._device = device
         self._probe_inputs = probe_inputs
         self._predictions = predictions
         self._autocast = autocast
-        self._total_norm = total_norm
         self._layers = layers(model)
         self._parameters = [p for layer in self._layers for p in layer.parameters]
         self._named = False
@@ -80,7 +79,7 @@ class Telemetry:
         self._watch = Stopwatch(device)
         self._due = 0.0
         self._last = 0
-        self._thinned = ceil(total_steps / SAMPLES)
+        self._thinned = 0
         self._before: list[Tensor] = []
         self._gradients: list[Tensor] = []
         self._none = torch.full((), NO_GRADIENT, device=device)
@@ -158,7 +157,7 @@ class Telemetry:
         self._recorder.layer_sample(
             LayerSample(sample.step, sample.time, tuple((*rows[place], *flow.get(place, blank)) for place in order))
         )
-        if self._total_norm:
+        if self.total_norm:
             self._recorder.point("grad/norm", sample.step, _norm(gradients), sample.time)
         probes, width = sample.outputs
         if probes:
@@ -182,8 +181,26 @@ class Telemetry:
 
     def start(self, step: int) -> None:
         """Takes the first sample at `step`."""
+        self._last = 0
         if self._budget > 0:
             self.next_step = step
+
+    def until(self, total_steps: int, step: int) -> None:
+        """After `step` it is known that the last step is `total_steps`, which is always looked at."""
+        if self.next_step == self._total_steps > 0:
+            self.next_step = total_steps if total_steps > step else inf
+        self._total_steps = total_steps
+        self._thinned = ceil(total_steps / SAMPLES)
+
+    def share(self, budget: float, step: int) -> None:
+        """From the step after `step` on looking may cost that share of the time; nothing is on its way to the host."""
+        before, self._budget = self._budget, budget
+        if not budget:
+            self.next_step = inf
+        elif not before:
+            self.next_step = step + 1
+        elif self._costs:
+            self._due = time.perf_counter() + max(SECONDS_BETWEEN, median(self._costs) / budget)
 
     def plan(self, step: int) -> None:
         """Decides, after `step`, whether it is time for another sample. Call it a few times a second."""

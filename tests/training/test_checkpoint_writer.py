@@ -57,6 +57,9 @@ class Learner:
             "optimizer": self.optimizer.state_dict(),
             "position": {"step": self.steps},
             "best": {"step": self.steps},
+            "best_epoch": 0,
+            "rollbacks": [],
+            "settings": {},
             "best_weights": self.best,
             "changes": self.changes,
         }

@@ -33,6 +33,7 @@ from tdl_tui.registry import (
 )
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State
+from tdl_tui.settables import SETTABLES
 from tdl_tui.spec import Experiment, SpecError, experiment
 from tdl_tui.training import checkpoints, session
 from tdl_tui.training.loop import Trainer
@@ -155,7 +156,7 @@ def assert_same(found: End, wanted: End) -> None:
     assert [step for step, _ in found.series["train/loss"]] == list(range(1, count + 1))
     for name in ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "val/r2"):
         assert found.series.get(name) == wanted.series.get(name), name
-    for name in ("model", "optimizer", "best", "best_weights", "waited", "average", "schedule", "random", "base_lr"):
+    for name in ("model", "optimizer", "best", "best_weights", "waited", "average", "schedule", "random", "settings"):
         assert equal(found.last[name], wanted.last[name]), name
     assert found.last["position"]["step"] == count
     assert (found.test, found.best) == (wanted.test, wanted.best)
@@ -314,8 +315,8 @@ def test_in_the_middle_of_an_evaluation(
     assert done
 
 
-RATE = Asked("set", {"optimizer.lr": 0.25})
-ANOTHER = Asked("set", {"optimizer.lr": 0.125})
+RATE = Asked("set", {"optimizer.lr": 0.25}, "rate")
+ANOTHER = Asked("set", {"optimizer.lr": 0.125}, "another")
 
 
 @pytest.mark.parametrize(
@@ -343,6 +344,55 @@ def _rates(end: End) -> list[float]:
     for step in range(1, end.last["position"]["step"] + 1):
         rates.append(known.get(step, rates[-1]))
     return rates[1:]
+
+
+STEERED: Mapping[str, Any] = {
+    **TABLE,
+    "model": {"architecture": "mlp", "options": {"widths": [8], "dropout": 0.3}},
+    "optimizer": {"name": "adamw", "lr": 0.05},
+    "schedule": {"name": "cosine", "warmup_steps": 2},
+    "training": {"epochs": 3},
+}
+CHANGES: Mapping[str, tuple[Any, Any]] = {
+    "optimizer.lr": (0.25, 0.125),
+    "optimizer.weight_decay": (0.5, 0.1),
+    "training.gradient_clip_norm": (0.01, 0.0),
+    "training.gradient_clip_value": (0.01, 0.0),
+    "model.options.dropout": (0.9, 0.0),
+    "training.epochs": (5, 4),
+    "training.early_stopping.patience": (1, 2),
+    "training.checkpoint_seconds": (600.0, 30.0),
+    "telemetry.budget": (1.0, 0.0),
+}
+WITHOUT_EFFECT = ("training.checkpoint_seconds", "telemetry.budget")
+"""Changes that the weights do not feel."""
+
+
+def test_every_settable_is_tried_here() -> None:
+    assert list(CHANGES) == [settable.path for settable in sorted(SETTABLES, key=lambda s: list(CHANGES).index(s.path))]
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_any_value_changed_by_hand_is_changed_again_at_its_step(path: str, tmp_path: Path) -> None:
+    """Changed twice, undone and changed again: after the last checkpoint, before it, at it, and before the first."""
+    document = STEERED
+    if path.endswith("patience"):
+        document = merged(STEERED, {"optimizer": {"lr": 5.0}, "training": {"epochs": 12}})  # it never gets better
+    chosen = experiment(merged(BASE, document))
+    first, second = (Asked("set", {path: value}, f"to {value}") for value in CHANGES[path])
+    again, undo = Asked("set", {path: CHANGES[path][0]}, "again"), Asked("undo", id="undo")
+    plan = {4: [first], 6: [second], 7: [undo], 9: [undo], 10: [again]}
+    wanted = ended(tmp_path, chosen, [plan])
+    assert wanted.last["settings"][path] == CHANGES[path][0]
+    plain = ended(tmp_path, chosen, [{}])
+    assert equal(wanted.last["model"], plain.last["model"]) == (path in WITHOUT_EFFECT)
+    lives: Sequence[Sequence[Plan]] = (
+        [{2: [KEEP], **plan, 11: [CRASH]}, {}],
+        [{4: [KEEP, first], 6: [second], 7: [undo, KEEP], 9: [undo], 10: [again, STOP]}, {12: [CRASH]}, {}],
+        [{4: [first], 5: [CRASH]}, {6: [second, KEEP], 7: [undo], 8: [CRASH]}, {9: [KEEP, undo], 10: [again]}],
+    )
+    for life in lives:
+        assert_same(ended(tmp_path, chosen, life), wanted)
 
 
 @pytest.mark.parametrize("lives", [({2: [KEEP], 8: [CRASH]}, {}), ({8: [CRASH]}, {})], ids=["kept", "from the start"])

@@ -26,7 +26,8 @@ from tdl_tui.models.build import build
 from tdl_tui.runs.records import LAYER_COLUMNS, State
 from tdl_tui.spec import experiment
 from tdl_tui.training import checkpoints
-from tdl_tui.training.loop import NotFinite, Replay
+from tdl_tui.training.history import Replay
+from tdl_tui.training.loop import NotFinite
 from tdl_tui.training.telemetry import Telemetry
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -198,13 +199,19 @@ def test_points_are_durable_before_the_checkpoint(tmp_path: Path, monkeypatch: p
 
 
 def test_a_new_learning_rate_holds_from_the_next_step_on(tmp_path: Path) -> None:
-    plan = AtSteps({4: [Asked("set", {"optimizer.lr": 0.5}, "c1")]})
+    plan = AtSteps({4: [Asked("set", {"optimizer.lr": 0.5}, "c1", "ann@box")]})
     recording, _, result = run_toy(toy(), tmp_path, control=plan)
     rates = _rates(recording, result.step)
     assert rates[3] == 1e-3
     assert set(rates[4:]) == {0.5}
     answer = next(event for event in recording.events if event.kind == "command")
-    assert answer.data == {"command": "c1", "verb": "set", "optimizer.lr": 0.5}
+    assert answer.data == {
+        "command": "c1",
+        "verb": "set",
+        "optimizer.lr": 0.5,
+        "before": {"optimizer.lr": 1e-3},
+        "who": "ann@box",
+    }
     assert answer.step == 4
 
 
@@ -229,17 +236,17 @@ def test_what_was_set_after_the_checkpoint_is_set_again_at_its_step(tmp_path: Pa
     rate = Asked("set", {"optimizer.lr": 0.02})
     whole, trained, _ = run_toy(toy(), tmp_path, control=AtSteps({5: [Asked("checkpoint")], 8: [rate]}), folder=folder)
     content = checkpoints.load(folder / "step-5.pt")
-    again, resumed, _ = run_toy(toy(), tmp_path, content=content, replay=Replay(rates={8: 0.02}))
+    again, resumed, _ = run_toy(toy(), tmp_path, content=content, replay=Replay({8: [rate]}))
     assert again.series["train/loss"] == whole.series["train/loss"][5:]
     assert same(weights(resumed), weights(trained))
 
 
 def test_what_was_set_at_the_checkpoints_own_step(tmp_path: Path) -> None:
     folder = tmp_path / "c"
-    both = [Asked("checkpoint"), Asked("set", {"optimizer.lr": 0.02})]
+    both = [Asked("checkpoint", id="c1"), Asked("set", {"optimizer.lr": 0.02}, "c2")]
     whole, _, _ = run_toy(toy(), tmp_path, control=AtSteps({5: both}), folder=folder)
     content = checkpoints.load(folder / "step-5.pt")
-    again, _, _ = run_toy(toy(), tmp_path, content=content, replay=Replay(rates={5: 0.02}))
+    again, _, _ = run_toy(toy(), tmp_path, content=content, replay=Replay({5: [both[1]]}))
     assert again.series["train/loss"] == whole.series["train/loss"][5:]
 
 

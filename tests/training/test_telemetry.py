@@ -21,16 +21,17 @@ def net() -> nn.Sequential:
 
 
 def telemetry_of(model: nn.Module, recording: Recording, **options: float) -> Telemetry:
-    return Telemetry(
+    telemetry = Telemetry(
         model,
         recording,
         budget=options.get("budget", 0.02),
-        total_steps=int(options.get("total_steps", 100)),
         device=CPU,
         probe_inputs=torch.randn(5, 4, generator=torch.Generator().manual_seed(1)),
         predictions=lambda outputs: outputs,
         autocast=nullcontext,
     )
+    telemetry.until(int(options.get("total_steps", 100)), 0)
+    return telemetry
 
 
 def column(recording: Recording, name: str) -> list[float]:

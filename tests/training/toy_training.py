@@ -17,9 +17,10 @@ from tdl_tui.models.build import build
 from tdl_tui.runs.home import create
 from tdl_tui.runs.records import Event, LayerSample, Matrix, Probe, ProbeSample
 from tdl_tui.spec import Experiment, experiment
-from tdl_tui.training import devices
+from tdl_tui.training import devices, state
 from tdl_tui.training.control import CommandQueue, Control
-from tdl_tui.training.loop import Replay, Result, Trainer
+from tdl_tui.training.history import Replay
+from tdl_tui.training.loop import Result, Trainer
 from tdl_tui.training.threads import Threads
 
 CPU = torch.device("cpu")
@@ -82,6 +83,13 @@ class Recording:
         if "state" in facts:
             self.states.append(facts["state"])
 
+    def steps(self) -> dict[str, int]:
+        return {name: points[-1][0] for name, points in self.series.items() if points}
+
+    def drop_after(self, step: int, again: Sequence[str] = ()) -> None:
+        for name, points in self.series.items():
+            points[:] = [point for point in points if point[0] <= step - (name in again)]
+
     def flush(self) -> None:
         self.flushed = {name: points[-1][0] for name, points in self.series.items()}
 
@@ -103,6 +111,7 @@ class Asked:
     verb: str
     arguments: dict[str, Any] = field(default_factory=dict)
     id: str = "asked"
+    who: str = ""
 
 
 class AtSteps:
@@ -187,7 +196,7 @@ def trainer_for(
     if isinstance(control, AtSteps):
         control.trainer = trainer
     if content is not None:
-        trainer.restore(content, replay or Replay())
+        state.restore(trainer, content, replay)
     return trainer
 
 
