@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.filter import Monochrome
 from textual.screen import Screen
 from textual.theme import Theme
 
+from tdl_tui.widgets.display import EVERYTHING, Display
 from tdl_tui.widgets.palette import PALETTES, Palette
 
-from .frame import TooSmall
+from .frame import TooSmall, palette
 from .runs import RunsScreen
 from .stops import go_on_after_stops
 
@@ -106,10 +108,13 @@ class Workbench(App[None]):
         *,
         clock: Callable[[], float] = time.time,
         spare: bool = True,
+        display: Display = EVERYTHING,
     ) -> None:
         super().__init__()
-        for name, palette in PALETTES.items():
-            self.register_theme(theme_of(name, palette))
+        self.shown_on = display
+        self._filter_for(display)
+        for name, colors in PALETTES.items():
+            self.register_theme(theme_of(name, colors))
         self.theme = preferred_theme(os.environ)
         self.home = home
         self.clock = clock
@@ -120,6 +125,18 @@ class Workbench(App[None]):
         self._wants_spare = spare
         self._open_first = open_folder
         self._new_first = new_document
+
+    def _filter_for(self, display: Display) -> None:
+        """Has every line pass the filters that the terminal needs, after Textual's own."""
+        self._filters = [kept for kept in self._filters if not isinstance(kept, Monochrome)]  # it leaves greys
+        if not display.colors:
+            from tdl_tui.widgets.colorless import Colorless
+
+            self._filters.append(Colorless(lambda: palette(self)))
+        if display.glyphs != "all":
+            from tdl_tui.widgets.ascii import StandIns
+
+            self._filters.append(StandIns(display.glyphs))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our colours for themes that are not ours."""
@@ -221,9 +238,14 @@ class Workbench(App[None]):
             self.spare.close()
 
 
-def run(home: Path, open_folder: Path | None = None, new_document: dict[str, Any] | None = None) -> None:
+def run(
+    home: Path,
+    open_folder: Path | None = None,
+    new_document: dict[str, Any] | None = None,
+    display: Display = EVERYTHING,
+) -> None:
     """The workbench, until it is left: at the table of runs, at a run, or at the form."""
-    app = Workbench(home, open_folder, new_document)
+    app = Workbench(home, open_folder, new_document, display=display)
     try:
         app.run()
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from textual import events
 from textual.app import App
@@ -163,7 +164,7 @@ class Banner(Canvas):
         return [line([*left, (" " * room, ink(colors.text)), *right], width)]
 
 
-def palette(app: App[object]) -> Palette:
+def palette(app: App[Any]) -> Palette:
     """The colours of the app's theme."""
     return palette_of(app.theme, app.current_theme.dark)
 

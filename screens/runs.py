@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .losses import Losses
     from .queue_watch import QueueWatch
 
-REFRESH_SECONDS = 0.5
 MOVING = Binding.Group("Move")
 ACTING = Binding.Group("Runs (the marked ones, else the one under the cursor)")
 TABLE = Binding.Group("Table")
@@ -211,7 +210,7 @@ class RunsScreen(LiveScreen[None]):
     def on_mount(self) -> None:
         self._table = self.query_one(RunsTable)
         self._table.focus()
-        self.set_interval(REFRESH_SECONDS, self._read)
+        self.set_interval(self.period, self._read)
         self.call_after_refresh(self._read)
 
     def on_screen_resume(self) -> None:

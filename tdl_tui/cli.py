@@ -10,6 +10,10 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tdl_tui.widgets.display import Display
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -43,18 +47,26 @@ def main() -> None:
     sys.exit(status)
 
 
-def workbench(open_folder: Path | None = None, new_document: dict[str, object] | None = None) -> None:
-    """Opens the workbench at the table of runs, at a run, or at the form. Returns when it is left."""
+def workbench(
+    open_folder: Path | None = None, new_document: dict[str, object] | None = None, display: Display | None = None
+) -> None:
+    """Opens the workbench at the table of runs, at a run, or at the form. Returns when it is left.
+
+    Without a `display` it is shown as the environment says the terminal can.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise WrongRequest("the workbench needs a terminal; tdl --help lists what works without one")
     import signal
 
     from tdl_tui.runs.folders import find_home
     from tdl_tui.screens.app import run
+    from tdl_tui.widgets.display import display_of, refused
 
+    if problem := refused(os.environ):
+        raise WrongRequest(problem)
     # A terminal that goes away ends the workbench also where whoever started it ignores that, as nohup does.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    run(find_home(), open_folder, new_document)
+    run(find_home(), open_folder, new_document, display or display_of(os.environ))
 
 
 def complain(message: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +41,7 @@ from tdl_tui.runs.table import RunTable
 from tdl_tui.runs.text import printable
 from tdl_tui.sizes import PartSizes, steps_per_epoch
 from tdl_tui.spec import Experiment, SpecError, assign, assign_text, experiment, read, section_options
+from tdl_tui.widgets.display import RATE, RATES, Display, display_of
 from tdl_tui.worker import steer
 from tdl_tui.worker.answers import SamplesAnswer
 from tdl_tui.worker.checks import LaunchError, check_batch, check_device
@@ -144,6 +147,11 @@ Assignments = Annotated[
 Device = Annotated[
     str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1, … or mps", autocompletion=_devices)
 ]
+Fps = Annotated[
+    float | None, typer.Option("--fps", metavar="N", min=RATES[0], max=RATES[1], help="looks a second for what is new")
+]
+NoColor = Annotated[bool, typer.Option("--no-color", help="no colours, as with NO_COLOR in the environment")]
+Ascii = Annotated[bool, typer.Option("--ascii", help="no character but ASCII")]
 Seed = Annotated[str | None, typer.Option("--seed", metavar="N", help="decides weights, order and dropout")]
 
 
@@ -161,25 +169,70 @@ def _tdl(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="which version this is")
     ] = False,
+    fps: Fps = None,
+    no_color: NoColor = False,
+    ascii: Ascii = False,
     plugins: Annotated[list[str] | None, _plugin_option(_ask_for_plugins)] = None,
 ) -> None:
     if context.invoked_subcommand is None:
-        workbench()
+        workbench(display=_display(fps, no_color, ascii))
+    elif fps is not None or no_color or ascii:
+        raise WrongRequest("--fps, --no-color and --ascii go behind the verb: tdl open RUN --ascii")
+
+
+def _display(fps: float | None, no_color: bool, ascii: bool) -> Display:
+    return display_of(os.environ, fps=fps or RATE, no_color=no_color, ascii=ascii)
 
 
 # the workbench
 
 
 @app.command()
-def new(spec: Spec = None, plugins: Plugins = None) -> None:
+def new(
+    spec: Spec = None, fps: Fps = None, no_color: NoColor = False, ascii: Ascii = False, plugins: Plugins = None
+) -> None:
     """The workbench, at the form for a new training."""
-    workbench(new_document=read(spec) if spec else {})
+    workbench(new_document=read(spec) if spec else {}, display=_display(fps, no_color, ascii))
 
 
 @app.command("open")
-def open_run(run: Run) -> None:
-    """The workbench, at a run."""
-    workbench(open_folder=_folder(run))
+def open_run(
+    run: Run,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="print one frame of the screen, and end")] = False,
+    size: Annotated[str | None, typer.Option("--size", metavar="WxH", help="of the frame; else 120x40")] = None,
+    format: Annotated[str | None, typer.Option("--format", metavar="text|svg|html", help="of the frame")] = None,
+    fps: Fps = None,
+    no_color: NoColor = False,
+    ascii: Ascii = False,
+) -> int:
+    """The workbench, at a run; or one frame of it."""
+    folder = _folder(run)
+    if once:
+        if fps is not None:
+            raise WrongRequest("--fps: one frame has no refreshes; leave it out with --once")
+        return _print_frame(folder, size or "120x40", format or "text", no_color, ascii)
+    if size is not None or format is not None:
+        raise WrongRequest("--size and --format are those of a frame: they go with --once")
+    workbench(open_folder=folder, display=_display(fps, no_color, ascii))
+    return DONE
+
+
+def _print_frame(folder: Path, size: str, format: str, no_color: bool, ascii: bool) -> int:
+    from tdl_tui.screens.once import FORMATS, frame, size_of
+
+    if format not in FORMATS:
+        raise WrongRequest(f"--format: must be {', '.join(FORMATS)}, got {shown(format)}")
+    try:
+        wanted = size_of(size)
+    except ValueError as error:
+        raise WrongRequest(f"--size: {error}") from None
+    display = _display(None, no_color, ascii)
+    if format != "text" and not ascii:
+        display = replace(display, glyphs="all")  # it is not for this terminal
+    made = frame(folder, wanted, format, display)
+    sys.stdout.write(f"{made.picture}\n")
+    return DONE if made.readable else FAILED
 
 
 # training

@@ -13,6 +13,7 @@ from textual.geometry import NULL_SPACING, Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from .display import TextFilter
 from .lines import blank
 
 JOIN = 6
@@ -122,15 +123,20 @@ class Canvas(Widget):
             return kept[1]
         segments = [Segment(text, self._finished_style(style)) for text, style, _ in source]
         finished = Strip(segments, source.cell_length)
+        for line_filter in self.get_line_filters():
+            if isinstance(line_filter, TextFilter):
+                finished = finished.apply_filter(line_filter, self.background_colors[1])
         self._kept_lines[y] = (source, finished)
         return finished
 
     def _finished_style(self, style: Style | None) -> Style | None:
-        """What becomes of a style on this ground under the terminal's filters, which go by styles alone."""
+        """What becomes of a style on this ground under the filters that go by styles alone."""
         if style not in self._finished_styles:
             ground = self.background_colors[1]
             strip = Strip([Segment("x", style)], 1).apply_style(Style(bgcolor=ground.rich_color))
             for line_filter in self.get_line_filters():
+                if isinstance(line_filter, TextFilter):
+                    continue  # it is given the whole line
                 strip = strip.apply_filter(line_filter, ground)
             self._finished_styles[style] = next(iter(strip)).style
         return self._finished_styles[style]

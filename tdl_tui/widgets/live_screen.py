@@ -6,6 +6,7 @@ from typing import Any
 
 from textual.screen import Screen, ScreenResultType
 
+from .display import EVERYTHING, Display
 from .spans import SpanCompositor
 
 
@@ -19,6 +20,12 @@ class LiveScreen(Screen[ScreenResultType]):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._compositor = SpanCompositor()
+
+    @property
+    def period(self) -> float:
+        """Seconds between two looks at what is shown."""
+        display: Display = getattr(self.app, "shown_on", EVERYTHING)
+        return display.period
 
     @property
     def is_current(self) -> bool:
