@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
 
 import psutil
 import torch
 
+from .energy import Counter, Energy, rapl_counters
+from .gpu import Gpu, gpu_of
 from .recorder import Recorder
 
 SECONDS = 0.5
 
 
 class Meters:
-    """Records speed/samples_per_s, system/cpu (percent of all cores, 0 to 100) and system/memory (bytes that this
-    process holds); on CUDA also system/gpu (percent, 0 to 100) and system/gpu_memory (bytes in use on the device).
+    """Records speed/samples_per_s, system/cpu (percent of all cores, 0 to 100), system/memory (bytes that this process
+    holds), system/disk_written (bytes a second that it writes, where the system tells) and, once `watch` was told
+    where runs are kept, system/disk_free (bytes); on CUDA what `Gpu.figures` has; and of what has a counter,
+    system/energy (joules) as `Energy.figures` has it.
     """
 
     def __init__(self, recorder: Recorder, device: torch.device) -> None:
         self._recorder = recorder
         self._process = psutil.Process()
-        self._gpu = _gpu(device)
+        self._gpu = gpu_of(device)
+        self._energy = Energy({"cpu": rapl_counters(), "gpu": _counters(self._gpu)})
+        self._folder: Path | None = None
+        self._written = _written(self._process)
         self._due = 0.0
         self._next = 1
         self._examples = 0
-        self._since = time.perf_counter()
+        self._since = self._last = time.perf_counter()
         psutil.cpu_percent(None)
+
+    def watch(self, folder: Path, spent: Mapping[str, float]) -> None:
+        """Runs are kept on the file system of `folder`; so many joules by part were used before this process."""
+        self._folder = folder
+        self._energy.carry_on(spent)
 
     def start(self, step: int) -> None:
         """The next step is `step`: those before it have their figures."""
@@ -41,19 +54,27 @@ class Meters:
             return
         self._next = step + 1
         wall = time.time()
-        record = self._recorder.point
         if now - self._since > 0.05:
-            record("speed/samples_per_s", step, self._examples / (now - self._since), wall)
-        self.skip()
+            self._recorder.point("speed/samples_per_s", step, self._examples / (now - self._since), wall)
+        for name, value in self._figures(now):
+            self._recorder.point(name, step, value, wall)
+        self._examples = 0
+        self._since = time.perf_counter()
         self._due = now + SECONDS
-        record("system/cpu", step, psutil.cpu_percent(None), wall)
-        record("system/memory", step, float(self._process.memory_info().rss), wall)
-        if self._gpu is not None:
-            import pynvml
 
-            with suppress(pynvml.NVMLError):  # a figure that cannot be had is left out
-                record("system/gpu", step, float(pynvml.nvmlDeviceGetUtilizationRates(self._gpu).gpu), wall)
-                record("system/gpu_memory", step, float(pynvml.nvmlDeviceGetMemoryInfo(self._gpu).used), wall)
+    def _figures(self, now: float) -> Iterator[tuple[str, float]]:
+        yield "system/cpu", psutil.cpu_percent(None)
+        yield "system/memory", float(self._process.memory_info().rss)
+        if self._folder is not None:
+            with suppress(OSError):  # its folder is gone: what is recorded will say so
+                yield "system/disk_free", float(psutil.disk_usage(str(self._folder)).free)
+        written = _written(self._process)
+        if written is not None and self._written is not None and now > self._last:
+            yield "system/disk_written", max(0, written - self._written) / (now - self._last)
+        self._written, self._last = written, now
+        if self._gpu is not None:
+            yield from self._gpu.figures()
+        yield from self._energy.figures()
 
     def leave_out(self, seconds: float) -> None:
         """So many seconds since the last call were not training, but a validation."""
@@ -62,18 +83,23 @@ class Meters:
     def skip(self) -> None:
         """Starts counting anew: what went before (a pause) is not training."""
         self._examples = 0
-        self._since = time.perf_counter()
+        self._since = self._last = time.perf_counter()
+        self._written = _written(self._process)
+        self._energy.skip()
 
 
-def _gpu(device: torch.device) -> Any:
-    """The NVML handle of a CUDA device, or None."""
-    if device.type != "cuda":
-        return None
-    import pynvml
-
+def _written(process: psutil.Process) -> int | None:
+    """The bytes that a process has had written to a disk so far; None where the system does not tell."""
     try:
-        pynvml.nvmlInit()
-        properties = torch.cuda.get_device_properties(device)
-        return pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{properties.uuid}".encode())
-    except (pynvml.NVMLError, AttributeError):
+        return int(process.io_counters().write_bytes)
+    except (AttributeError, OSError, psutil.Error):
         return None
+
+
+def _counters(gpu: Gpu | None) -> list[Counter]:
+    if gpu is None:
+        return []
+    try:
+        return [Counter(gpu.joules)]
+    except OSError:
+        return []

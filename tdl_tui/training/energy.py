@@ -1,0 +1,95 @@
+"""Energy, from counters that the hardware keeps. What no counter tells is unknown, and never guessed.
+
+A counter counts all that its part of the machine does, for whomever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+POWERCAP = Path("/sys/class/powercap")
+PREFIX = "system/energy"
+
+
+class Counter:
+    """Joules used since the last look, from a counter that only grows, up to `span` (joules), where it begins anew at
+    0. None: it never does."""
+
+    def __init__(self, read: Callable[[], float], span: float | None = None) -> None:
+        """`read` says how far the counter is, or raises OSError."""
+        self._read = read
+        self._span = span
+        self._last = read()
+
+    def since(self) -> float:
+        """Raises OSError; what was used meanwhile is told by the next look."""
+        now = self._read()
+        grown = now - self._last
+        self._last = now
+        if grown >= 0:
+            return grown
+        return grown + self._span if self._span else 0.0  # a driver that was loaded anew counts from 0
+
+
+def rapl_counters(root: Path = POWERCAP) -> list[Counter]:
+    """The CPU packages' counters, and those of memory that lies outside of them, where they are readable.
+
+    Intel's and AMD's running average power limit as Linux shows it: <root>/intel-rapl:0 and, for a part of it,
+    intel-rapl:0:1, each with `name`, `energy_uj` (microjoules) and `max_energy_range_uj`
+    (https://docs.kernel.org/power/powercap/powercap.html). Empty unless every package can be read: since Linux 5.10
+    that mostly takes root.
+    """
+    counters = []
+    for zone in sorted(root.glob("intel-rapl:*")):
+        try:
+            name = (zone / "name").read_text().strip()
+            if not name.startswith("package-") and name != "dram":
+                continue  # cores are a part of their package, "psys" is the whole machine over again
+            span = _number(zone / "max_energy_range_uj")
+            counters.append(Counter(lambda zone=zone: _number(zone / "energy_uj"), span))  # type: ignore[misc]  # of zone
+        except (OSError, ValueError):
+            return []
+    return counters
+
+
+def _number(path: Path) -> float:
+    """Microjoules in joules. Raises OSError, also for what is no number."""
+    try:
+        return int(path.read_text()) / 1e6
+    except ValueError as error:
+        raise OSError(str(error)) from None
+
+
+class Energy:
+    """Joules by part of the machine: "cpu", "gpu"."""
+
+    def __init__(self, counters: Mapping[str, list[Counter]]) -> None:
+        self.spent: dict[str, float] = {}
+        self._counters = {part: found for part, found in counters.items() if found}
+
+    def carry_on(self, spent: Mapping[str, float]) -> None:
+        """So many joules were used before."""
+        self.spent = dict(spent)
+        self.skip()
+
+    def skip(self) -> None:
+        """What was used since the last look was not for the training."""
+        for _ in self._since():
+            pass
+
+    def figures(self) -> Iterator[tuple[str, float]]:
+        """system/energy/<part> for each part, and system/energy, their sum: joules, as far as they are known."""
+        for part, joules in self._since():
+            self.spent[part] = self.spent.get(part, 0.0) + joules
+        if self.spent:
+            yield PREFIX, sum(self.spent.values())
+        yield from ((f"{PREFIX}/{part}", joules) for part, joules in sorted(self.spent.items()))
+
+    def _since(self) -> Iterator[tuple[str, float]]:
+        for part, counters in self._counters.items():
+            for counter in counters:
+                try:
+                    yield part, counter.since()
+                except OSError:
+                    continue
