@@ -33,9 +33,11 @@ from tdl_tui.registry import (
 )
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State
+from tdl_tui.runs.writer import RunWriter
 from tdl_tui.settables import SETTABLES
 from tdl_tui.spec import Experiment, SpecError, experiment
 from tdl_tui.training import checkpoints, session
+from tdl_tui.training.checkpoint_writer import CheckpointWriter
 from tdl_tui.training.loop import Trainer
 from tdl_tui.training.session import run_training
 from tdl_tui.training.threads import Threads
@@ -393,6 +395,99 @@ def test_any_value_changed_by_hand_is_changed_again_at_its_step(path: str, tmp_p
     )
     for life in lives:
         assert_same(ended(tmp_path, chosen, life), wanted)
+
+
+LOOK = Asked("evaluate", id="look")
+
+
+@pytest.mark.parametrize("document", [WHOLE, STEERED], ids=["whole", "steered"])
+def test_a_validation_that_was_asked_for_changes_nothing_but_the_record(
+    document: Mapping[str, Any], tmp_path: Path
+) -> None:
+    chosen = experiment(merged(BASE, document))
+    plan = {2: [LOOK], EPOCH: [LOOK], 8: [LOOK], 9: [LOOK]}
+    looked, plain = ended(tmp_path, chosen, [plan]), ended(tmp_path, chosen, [{}])
+    names = ("model", "optimizer", "best", "best_weights", "waited", "average", "schedule", "random")
+    assert all(equal(looked.last[name], plain.last[name]) for name in names)
+    assert looked.series["train/loss"] == plain.series["train/loss"]
+    assert [step for step, _ in looked.series["val/loss"]] == [2, EPOCH, 8, 9, 10, 15]
+    assert set(plain.series["val/loss"]) < set(looked.series["val/loss"])
+    for lives in ([{1: [KEEP], 2: [LOOK], 8: [LOOK], 9: [LOOK, CRASH]}, {9: [LOOK]}], [plan, {}][:1]):
+        assert_same(ended(tmp_path, chosen, lives), looked)
+
+
+def back_to(name: str) -> Asked:
+    return Asked("rollback", {"to": name}, f"back to {name}")
+
+
+ROLLED: Mapping[str, Sequence[Plan]] = {
+    "at once": ({4: [KEEP], 6: [RATE], 9: [back_to("step-4.pt")]},),
+    "from a paused run": ({4: [KEEP], 9: [RATE, Asked("pause"), back_to("step-4.pt"), Asked("resume")]},),
+    "just before a validation": ({EPOCH: [KEEP], 7: [RATE], 12: [back_to("last.pt")]},),
+    "twice": ({2: [KEEP], 4: [KEEP], 6: [RATE, back_to("step-4.pt")], 7: [back_to("step-2.pt")]},),
+    "and killed": ({4: [KEEP], 6: [RATE], 9: [back_to("step-4.pt")], 10: [CRASH]}, {}),
+    "and stopped": ({4: [KEEP], 6: [RATE], 9: [back_to("step-4.pt"), STOP]}, {7: [CRASH]}, {}),
+    "to what a resume began with": ({4: [STOP]}, {6: [RATE], 8: [back_to("last.pt")], 12: [CRASH]}, {}),
+}
+
+
+@pytest.mark.parametrize("name", ROLLED)
+def test_a_run_that_was_rolled_back_is_as_if_it_had_never_gone_on(name: str, tmp_path: Path) -> None:
+    """Also what was changed after the checkpoint is as it was."""
+    chosen = experiment(merged(BASE, WHOLE))
+    found, wanted = ended(tmp_path, chosen, ROLLED[name]), ended(tmp_path, chosen, [{}])
+    assert_same(found, wanted)
+    assert _rates(found) == _rates(wanted)
+
+
+def test_a_value_set_after_a_roll_back_is_set_again_and_one_from_before_it_is_not(tmp_path: Path) -> None:
+    chosen = experiment(merged(BASE, STEERED))
+    lives: Sequence[Plan] = (
+        {4: [KEEP], 6: [RATE], 8: [back_to("step-4.pt")], 9: [ANOTHER], 11: [CRASH]},
+        {},
+    )
+    assert_same(ended(tmp_path, chosen, lives), ended(tmp_path, chosen, [{9: [ANOTHER]}]))
+
+
+def test_a_run_killed_while_it_is_rolled_back_goes_on_as_before_or_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the checkpoint's becoming the last and the record's being cut."""
+    chosen = experiment(merged(BASE, STEERED))
+    wanted = ended(tmp_path, chosen, [{6: [RATE]}])
+
+    folder = new_run(tmp_path, chosen)
+    done: list[bool] = []
+    write_twice, drop_after = CheckpointWriter.write_twice, RunWriter.drop_after
+
+    def written(writer: CheckpointWriter, content: dict[str, Any]) -> None:
+        write_twice(writer, content)
+        done.append(True)
+
+    def crash(writer: RunWriter, step: int, again: Sequence[str] = ()) -> None:
+        if done:
+            raise RuntimeError("the power went")
+        drop_after(writer, step, again)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunWriter, "drop_after", crash)
+        patched.setattr(CheckpointWriter, "write_twice", written)
+        assert carried_out(folder, {4: [KEEP], 6: [RATE], 9: [back_to("step-4.pt")]}) is State.FAILED
+    assert done
+    carried_out(folder, {})
+    assert_same(looked_at(folder), wanted)
+
+
+def test_back_to_the_best_weights_alone(tmp_path: Path) -> None:
+    """The optimizer begins anew, and the rest goes by the position: the same again whenever it is killed."""
+    chosen = experiment(merged(BASE, {**TABLE, "optimizer": {"name": "adam", "lr": 0.02}}))
+    plan: Plan = {EPOCH + 1: [KEEP], 8: [back_to("best.pt")]}
+    whole = ended(tmp_path, chosen, [plan])
+    assert whole.last["rollbacks"] == [EPOCH]
+    assert_same(ended(tmp_path, chosen, [{**plan, 9: [CRASH]}, {}]), whole)
+    plain = ended(tmp_path, chosen, [{}])
+    assert whole.series["train/loss"][: EPOCH + 1] == plain.series["train/loss"][: EPOCH + 1]
+    assert not equal(whole.last["model"], plain.last["model"])
 
 
 @pytest.mark.parametrize("lives", [({2: [KEEP], 8: [CRASH]}, {}), ({8: [CRASH]}, {})], ids=["kept", "from the start"])
