@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from tdl_tui.runs.reader import RunReader
+
 POWERCAP = Path("/sys/class/powercap")
 PREFIX = "system/energy"
+KINDS = ("cpu", "gpu")
 
 
 class Counter:
@@ -61,8 +64,15 @@ def _number(path: Path) -> float:
         raise OSError(str(error)) from None
 
 
+def spent(folder: Path) -> dict[str, float]:
+    """The joules that a run has used so far, by part, also for steps that are to be made again."""
+    with RunReader(folder) as reader:
+        last = {part: reader.last(f"{PREFIX}/{part}") for part in KINDS}
+    return {part: point.value for part, point in last.items() if point is not None}
+
+
 class Energy:
-    """Joules by part of the machine: "cpu", "gpu"."""
+    """Joules by part of the machine, of `KINDS`."""
 
     def __init__(self, counters: Mapping[str, list[Counter]]) -> None:
         self.spent: dict[str, float] = {}

@@ -19,7 +19,7 @@ from tdl_tui.runs.records import Event, State
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.spec import experiment
 
-from . import checkpoints, devices, history, memory, state
+from . import checkpoints, devices, energy, floor, history, memory, state
 from .assembly import assemble
 from .closures import check_size
 from .control import Control
@@ -81,6 +81,7 @@ def _train(
         writer.event("warning", text, recorded)
     replay = history.replay(done, step, reached=max(writer.steps().values(), default=0))
     again = state.made_again(content, facts.get("steps_per_epoch"), writer.steps()) if content else ()
+    spent = energy.spent(folder)
     writer.drop_after(step, again)
 
     chosen = experiment(facts["experiment"])
@@ -114,6 +115,7 @@ def _train(
             for note in prepared.notes:
                 writer.event("data", note, 0)
         trainer = Trainer(chosen, prepared, model, writer, control, device=device, threads=threads, folder=kept)
+        trainer.meters.watch(folder, spent)
         if content:
             state.restore(trainer, content, replay)
             content = None  # not held as long as it trains
@@ -122,6 +124,7 @@ def _train(
             if count is None:
                 trainer.try_threads()
         writer.update(threads=threads.count)
+        floor.measure(trainer)
         return trainer.train().state
     finally:
         if trainer is not None:

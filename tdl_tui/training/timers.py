@@ -131,6 +131,7 @@ class Timers:
         self._due = time.perf_counter()
         self._counted = step
         self._laps, self._spans = [], []
+        self._under_way.clear()
         self._sampling = self._tells
         self._left = 0 if self._tells else inf
 

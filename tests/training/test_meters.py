@@ -12,12 +12,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_training import CPU, Recording
+from toy_training import CPU, Asked, Recording, new_run, toy
 
-from tdl_tui.training import meters
+from tdl_tui.runs.bottleneck import LEAST
+from tdl_tui.runs.reader import RunReader
+from tdl_tui.runs.records import State
+from tdl_tui.training import energy, meters
+from tdl_tui.training.control import CommandQueue
 from tdl_tui.training.energy import Counter, Energy, rapl_counters
 from tdl_tui.training.gpu import Gpu, gpu_of
 from tdl_tui.training.meters import Meters
+from tdl_tui.training.session import run_training
 
 SPAN = 262_143_328_850  # microjoules: what a Xeon's package has
 
@@ -207,3 +212,31 @@ def test_a_cpu_alone_has_its_own_figures(tmp_path: Path, monkeypatch: pytest.Mon
     assert 0 <= recording.values("system/cpu")[0] <= 100
     assert "system/disk_free" not in recording.series
     assert not any(name.startswith("system/gpu") for name in recording.series)
+
+
+def test_a_resumed_run_adds_to_what_it_has_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also to what it used for steps that are made again: it was used."""
+
+    class Running:
+        joules = 0.0
+
+        def read(self) -> float:
+            self.joules += 5.0
+            return self.joules
+
+    monkeypatch.setattr(meters, "rapl_counters", lambda: [Counter(Running().read)])
+    monkeypatch.setattr(meters, "SECONDS", 0.0)
+    folder = new_run(tmp_path, toy())
+    control = CommandQueue()
+    control.put(Asked("stop"))
+    assert run_training(folder, control) is State.STOPPED
+    before = energy.spent(folder)
+    assert before["cpu"] > 0
+    assert run_training(folder, CommandQueue()) is State.FINISHED
+    with RunReader(folder) as reader:
+        _, _, used = reader.columns("system/energy/cpu")
+        assert reader.last("system/disk_free") is not None
+        assert reader.last(f"time/{LEAST}") is not None
+    assert used[0] == before["cpu"]
+    assert used[-1] >= before["cpu"] + 5.0
+    assert list(used) == sorted(used)
