@@ -102,6 +102,7 @@ def _sample(writer: RunWriter, step: int, total: int, noise: random.Random) -> N
             noise.gauss(0, 0.1),
             1 + noise.gauss(0, 0.1),
             0.1 * noise.random(),
+            0.1 * noise.random(),
         )
         for i in range(len(LAYERS))
     )

@@ -70,7 +70,11 @@ class Recurrent(nn.Module):
         self._reads_all = readout == "all"
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden, state = self.recurrent(self.features(x))
+        return self.answer(*self.recurrent(self.features(x)))
+
+    def answer(self, hidden: Tensor, state: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+        """The outputs, from the top layer's hidden states (N, steps, width), and the states at the end as torch's
+        recurrent layers give them."""
         outputs: Tensor = self.head(self._read(hidden, state))
         return outputs.transpose(1, 2) if self._steps else outputs
 

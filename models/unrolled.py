@@ -20,7 +20,8 @@ class Unrolled:
 
     `h` is the hidden state after a step; `c` an LSTM's cell, None elsewhere. `gates` of an LSTM are "i" (input), "f"
     (forget), "o" (output) and "g" (candidate), of a GRU "r" (reset), "z" (update) and "n" (candidate); of an Elman
-    network there are none.
+    network there are none. `steps` holds "h" and perhaps "c" of each step, (N, hidden_size), as the next step takes
+    them: by these, gradients are those of all that comes of a state.
     """
 
     layer: int
@@ -28,6 +29,7 @@ class Unrolled:
     h: Tensor
     c: Tensor | None
     gates: Mapping[str, Tensor]
+    steps: Mapping[str, tuple[Tensor, ...]]
 
 
 def unroll(network: Recurrent | Core, x: Tensor) -> list[Unrolled]:
@@ -66,7 +68,8 @@ def _side(network: Core, layer: int, backward: bool, x: Tensor) -> Unrolled:
     if backward:
         steps.reverse()
     values = {key: torch.stack([step[key] for step in steps], dim=1) for key in steps[0]}
-    return Unrolled(layer, backward, values.pop("h"), values.pop("c", None), values)
+    states = {key: tuple(step[key] for step in steps) for key in values if key in ("h", "c")}
+    return Unrolled(layer, backward, values.pop("h"), values.pop("c", None), values, states)
 
 
 def _step(network: Core, from_x: Tensor, from_h: Tensor, h: Tensor, c: Tensor) -> dict[str, Tensor]:

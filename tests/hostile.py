@@ -32,7 +32,7 @@ def make_hostile(place: Path, name: str = "", **facts: Any) -> Path:
             writer.point(STEERING, step, 1.0)
             writer.point(f"system/{STEERING}", step, 1.0)
         writer.layers([STEERING, STEERING * 2])
-        writer.layer_sample(LayerSample(1, 1.0, ((1.0,) * 6, (2.0,) * 6)))
+        writer.layer_sample(LayerSample(1, 1.0, ((1.0,) * 7, (2.0,) * 7)))
         writer.probes([Probe(0, "text", (3,), (0.0, 1.0, 1.0), 1.0)])
         writer.probe_sample(ProbeSample(1, 1.0, ((0.25, 0.75),)))
         writer.matrix(Matrix(STEERING, 1, 1.0, ((1.0, 2.0), (3.0, 4.0))))

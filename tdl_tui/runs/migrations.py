@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
+from .samples import padded
 from .series import rebuild_rollups
 
 
@@ -20,6 +21,12 @@ def _no_matrices(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _no_saturated_share(connection: sqlite3.Connection) -> None:
+    """3 had six columns a layer: the seventh is not known."""
+    for number, data in connection.execute("SELECT number, data FROM layer_sample").fetchall():
+        connection.execute("UPDATE layer_sample SET data = ? WHERE number = ?", (padded(data, 7), number))
+
+
 # As version 3 began: what a later one changes of them is a step of its own.
 MATRICES = """
 CREATE TABLE matrix (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -29,7 +36,7 @@ CREATE TABLE matrix_sample (
 CREATE UNIQUE INDEX matrix_sample_by_number ON matrix_sample (matrix, number);
 CREATE INDEX matrix_sample_by_step ON matrix_sample (matrix, step);
 """
-STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _smaller_rows, 2: _no_matrices}
+STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _smaller_rows, 2: _no_matrices, 3: _no_saturated_share}
 """What leads from a version to the next."""
 
 

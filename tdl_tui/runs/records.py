@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 
 class State(StrEnum):
@@ -114,6 +114,7 @@ LAYER_COLUMNS = (
     "activation_mean",
     "activation_deviation",
     "dead_share",
+    "saturated_share",
 )
 
 
@@ -126,11 +127,31 @@ class LayerSample:
     rows: tuple[tuple[float, ...], ...]
 
 
+PARAMETER_COLUMNS = LAYER_COLUMNS[:3]
+HISTOGRAM_BINS = 32
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
 @dataclass(frozen=True, slots=True)
 class Matrix:
     """A named matrix of numbers at a step, whose rows are of one length.
 
-    "confusion": counts of the validation, a row a class that is right, a column a class that was said.
+    "confusion": counts of the validation, a row a class that is right, a column a class that was said; where there are
+    more than a hundred classes, "classes": a row a class, how often it was said rightly and how often it was there.
+    "confusion/test", "classes/test": the same of the test.
+
+    "parameters": a row a parameter, in the order of the fact "parameters" (their names, a layer's beside each other); a
+    column as in PARAMETER_COLUMNS (NaN: none).
+
+    "histogram/gradient/<layer>", "histogram/weight/<layer>", "histogram/activation/<layer>": three rows of
+    HISTOGRAM_BINS + 1 numbers, of a layer's values or some spread evenly over them. The edges of the bins, ascending
+    from the lowest to the highest value; the counts of the values from an edge (with it) to the next (without it, but
+    with the highest), and at the end that of those that are not finite; mean, deviation and QUANTILES, and NaN for the
+    rest. Where no value is finite, edges and summary are NaN.
+
+    "through_time/<layer>": the gradient's way back through a recurrent layer, called l0, l1, …, and l0_reverse where it
+    reads backward. Row 0 is ‖∂L/∂h_t‖, in an LSTM row 1 ‖∂L/∂c_t‖, a column a time step t: each the mean over some
+    examples, L an example's own loss.
     """
 
     name: str
@@ -139,9 +160,35 @@ class Matrix:
     rows: tuple[tuple[float, ...], ...]
 
 
+Severity = Literal["note", "caution", "bad"]
+"""A note explains what one might wonder at; the others are alarms."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a rule noticed about a training, at a step.
+
+    `rule` is the rule's name, `word` what it is called in a table. `seen` is one line with the figure, `means` what it
+    usually means, `tries` what to try, the likeliest first; `change` is that one as TOML paths with values, empty where
+    it is no value of the experiment.
+    """
+
+    rule: str
+    word: str
+    severity: Severity
+    seen: str
+    means: str
+    tries: tuple[str, ...]
+    change: dict[str, Any]
+    step: int
+
+
 @dataclass(frozen=True)
 class Summary:
-    """What the table of runs shows of one run. `damage` says in one line why a run cannot be read, "" when it can."""
+    """What the table of runs shows of one run. `damage` says in one line why a run cannot be read, "" when it can.
+
+    `diagnoses` are those that hold, the worst first.
+    """
 
     id: str
     name: str
@@ -157,3 +204,4 @@ class Summary:
     host: str = ""
     device: str = ""
     damage: str = ""
+    diagnoses: tuple[Diagnosis, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections.abc import Sequence
+from math import nan
 from typing import Literal
 
 Table = Literal["layer_sample", "probe_sample"]
@@ -33,6 +34,7 @@ def insert_matrix(connection: sqlite3.Connection, name: str, step: int, time: fl
     data = _encode(rows)
     connection.execute("INSERT OR IGNORE INTO matrix (name) VALUES (?)", (name,))
     (matrix,) = connection.execute("SELECT id FROM matrix WHERE name = ?", (name,)).fetchone()
+    connection.execute("DELETE FROM matrix_sample WHERE matrix = ? AND step = ?", (matrix, step))  # made again
     limit = max(16, min(KEPT_MATRICES, KEPT_MATRIX_BYTES // max(len(data), 1)))
     number = _make_room(connection, "matrix_sample", limit, "matrix = ?", (matrix,))
     connection.execute(
@@ -79,6 +81,15 @@ def decode(data: bytes) -> Rows:
     if rest or count < 0 or (count and not width):
         raise ValueError(f"{len(flat) - 1} numbers are no {count} rows")
     return tuple(tuple(flat[1 + i * width : 1 + (i + 1) * width]) for i in range(count))
+
+
+def padded(data: bytes, width: int) -> bytes:
+    """A sample whose rows have NaN for what they lack of `width` numbers; as it is where it cannot be decoded."""
+    try:
+        rows = decode(data)
+    except (ValueError, TypeError, OverflowError):
+        return data  # reading it will say so
+    return _encode(tuple((*row, *(nan,) * (width - len(row))) for row in rows))
 
 
 def column(rows: Sequence[bytes], row: int, column: int) -> list[float]:

@@ -14,7 +14,7 @@ from . import migrations
 
 FILE = "run.db"
 BESIDE = ("-wal", "-shm", "-journal")  # SQLite's own files have its name and one of these
-VERSION = 3  # earlier ones are in migrations.py
+VERSION = 4  # earlier ones are in migrations.py
 APPLICATION_ID = 0x74646C52  # "tdlR"
 PAGE_BYTES = 8192  # one holds a full chunk, or two rollup rows: a row that needs a second page costs twice
 BUSY_SECONDS = 5.0

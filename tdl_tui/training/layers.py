@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 import torch
@@ -41,15 +42,20 @@ UNITS_SECOND: tuple[type[nn.Module], ...] = (
     nn.InstanceNorm2d,
 )
 SAME = 1e-5
+NEAR = 0.05
+"""A value is near a limit within this part of the way from one limit to the other. A sigmoid or tanh has less than a
+fifth of its steepest slope there (0.19)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A module that owns parameters: weight and bias together. `name` is its path in the model."""
+    """A module that owns parameters: weight and bias together. `name` is its path in the model; `names` are those of
+    its parameters there."""
 
     name: str
     module: nn.Module
     parameters: tuple[nn.Parameter, ...]
+    names: tuple[str, ...]
 
 
 def layers(model: nn.Module) -> list[Layer]:
@@ -57,20 +63,35 @@ def layers(model: nn.Module) -> list[Layer]:
     found: list[Layer] = []
     seen: set[nn.Parameter] = set()
     for name, module in model.named_modules():
-        own = tuple(p for p in module.parameters(recurse=False) if p.requires_grad and p not in seen)
+        own = {
+            parameter: key
+            for key, parameter in module.named_parameters(recurse=False)
+            if parameter.requires_grad and parameter not in seen
+        }
         seen.update(own)
         if own:
-            found.append(Layer(name or type(model).__name__.lower(), module, own))
+            called = name or type(model).__name__.lower()
+            found.append(Layer(called, module, tuple(own), tuple(f"{called}.{key}" for key in own.values())))
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What came out of a layer: `outputs`, examples first. `limits` are the ends of the range of the function that they
+    come from, None where that has no two."""
+
+    module: nn.Module
+    outputs: Tensor
+    limits: tuple[float, float] | None
+
+
 @contextmanager
-def listening(model: nn.Module, found: list[Layer]) -> Iterator[dict[int, tuple[nn.Module, Tensor]]]:
+def listening(model: nn.Module, found: list[Layer]) -> Iterator[dict[int, Heard]]:
     """While open, a forward pass leaves each layer's outputs behind, by the layer's place in `found` and in the order
     of the pass: the outputs of the activation that follows it, else its own. A layer that is used twice leaves the
     last.
     """
-    heard: dict[int, tuple[nn.Module, Tensor]] = {}
+    heard: dict[int, Heard] = {}
     places = {layer.module: place for place, layer in enumerate(found)}
     last: list[int | None] = [None]
 
@@ -80,12 +101,12 @@ def listening(model: nn.Module, found: list[Layer]) -> Iterator[dict[int, tuple[
         if tensor is None:
             return
         if place is not None and not isinstance(module, nn.PReLU):
-            heard[place] = (module, tensor)
+            heard[place] = Heard(module, tensor, _limits(module))
             last[0] = place
         elif last[0] is not None and isinstance(module, ACTIVATIONS):
-            heard[last[0]] = (heard[last[0]][0], tensor)
+            heard[last[0]] = Heard(heard[last[0]].module, tensor, _limits(module))
             if place is not None:
-                heard[place] = (module, tensor)
+                heard[place] = Heard(module, tensor, None)
             last[0] = None
 
     handles = [
@@ -100,18 +121,37 @@ def listening(model: nn.Module, found: list[Layer]) -> Iterator[dict[int, tuple[
             handle.remove()
 
 
-def activation_statistics(module: nn.Module, outputs: Tensor) -> Tensor:
-    """(3,) float32: the mean and deviation of all values, and the share of dead units: those that give the same for
-    every example (to 1e-5 of the layer's deviation), as a ReLU that never opens or a tanh that is always shut.
+def activation_statistics(heard: Heard) -> Tensor:
+    """(4,) float32: the mean and deviation of all values; the share of dead units: those that give the same for every
+    example (to 1e-5 of the layer's deviation), as a ReLU that never opens or a tanh that is always shut; and the share
+    of saturated values, which lie near one of the limits of a sigmoid or tanh (NaN for other functions).
 
-    A unit is a channel of a convolution, else a feature (the last dimension).
+    A unit is a channel of a convolution, else a feature (the last dimension). That saturated units hold back learning,
+    and how far up a network they sit, is shown by Glorot & Bengio 2010 (section 3).
     """
-    values = outputs.float()
+    module, values = heard.module, heard.outputs.float()
     deviation, mean = torch.std_mean(values, correction=0)
     by_unit = values.transpose(0, 1).flatten(1) if _units_second(module, values) else values.flatten(0, -2).t()
     low, high = torch.aminmax(by_unit, dim=1)
     dead = ((high - low) <= SAME * deviation).float().mean()
-    return torch.stack([mean, deviation, dead])
+    return torch.stack([mean, deviation, dead, _saturated(values, heard.limits)])
+
+
+def _saturated(values: Tensor, limits: tuple[float, float] | None) -> Tensor:
+    if limits is None:
+        return values.new_full((), nan)
+    low, high = limits
+    margin = NEAR * (high - low)
+    return ((values < low + margin) | (values > high - margin)).float().mean()
+
+
+def _limits(module: nn.Module) -> tuple[float, float] | None:
+    """The ends of the range of a function that nears them on both sides."""
+    if isinstance(module, nn.Sigmoid):
+        return 0.0, 1.0
+    if isinstance(module, nn.Tanh) or (isinstance(module, nn.RNN) and module.nonlinearity == "tanh"):
+        return -1.0, 1.0
+    return None
 
 
 def _units_second(module: nn.Module, values: Tensor) -> bool:

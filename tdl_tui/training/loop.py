@@ -137,6 +137,7 @@ class Trainer:
             probe_inputs=prepared.probe_inputs,
             predictions=prepared.normalization.predictions,
             autocast=self.autocast,
+            objective=self.objective,
             total_norm=self.goes_by.gradients and self.clip is None,
         )
         self.plan()
@@ -207,7 +208,7 @@ class Trainer:
                 blocks.rates.append(lr)
                 if looks:
                     with timers.measured("telemetry"):
-                        telemetry.after_update(step, inputs)
+                        telemetry.after_update(step, inputs, targets)
                     limit = blocks.limit()
                 if repeated and step in repeated:
                     repeat(self, repeated[step])

@@ -124,7 +124,7 @@ def make(place: Path) -> Path:
         writer.extend("train/loss", 1, 1, array("d", range(3000)), 0.0, 1.0)
         writer.point("val/loss", 1, 1.0)
         writer.layers(["first", "second"])
-        writer.layer_sample(LayerSample(1, 1.0, ((1.0,) * 6, (2.0,) * 6)))
+        writer.layer_sample(LayerSample(1, 1.0, ((1.0,) * 7, (2.0,) * 7)))
         writer.probes([Probe(3, "table", (2,), (0.5, 1.5), 1.0)])
         writer.probe_sample(ProbeSample(1, 1.0, ((0.1, 0.9),)))
         writer.matrix(Matrix("confusion", 1, 1.0, ((1.0, 2.0), (3.0, 4.0))))

@@ -37,7 +37,7 @@ def make(place: Path, steps: int = STEPS) -> Path:
         for start in range(0, steps, 900):
             writer.extend("train/loss", start + 1, 1, array("d", map(value, range(start, start + 900))), 0.0, 1.0)
             writer.point("val/loss", start + 900, 0.5)
-            writer.layer_sample(LayerSample(start + 1, 0.0, ((1.0,) * 6, (2.0,) * 6)))
+            writer.layer_sample(LayerSample(start + 1, 0.0, ((1.0,) * 7, (2.0,) * 7)))
             writer.probe_sample(ProbeSample(start + 1, 0.0, ((0.25, 0.75),)))
             writer.event("state", f"at {start}", start)
             writer.flush()

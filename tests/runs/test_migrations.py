@@ -82,6 +82,13 @@ def test_a_reader_reads_it_and_leaves_it_as_it_is(run: Path, recorded: dict[str,
     assert (run / schema.FILE).read_bytes() == before
 
 
+def test_what_an_earlier_one_did_not_know_of_a_layer_is_no_number(run: Path, version: int) -> None:
+    with RunReader(run) as reader:
+        for sample in reader.layer_samples():
+            assert all(row[:6] == (0.5, 1.0, 0.001, 0.25, 0.5, 0.0) for row in sample.rows)
+            assert all(row[6] == 0.125 if version >= 4 else math.isnan(row[6]) for row in sample.rows)
+
+
 def test_a_writer_goes_on_in_todays_layout(run: Path, recorded: dict[str, Any]) -> None:
     with RunWriter(run) as writer:
         writer.drop_after(8000)

@@ -129,7 +129,7 @@ def test_whatever_bits_are_wrong_a_reader_reads_or_says_so(run: NewRun, seed: in
         writer.update(state=State.RUNNING, best=Best("val/loss", 3, 0.5), progress=Progress(300, 3, 600, 100, 1.5))
         writer.extend("train/loss", 1, 1, array("d", range(300)), 0.0, 1.0)
         writer.layers(["hidden1", "head"])
-        writer.layer_sample(LayerSample(7, 1.0, ((1.0,) * 6, (2.0,) * 6)))
+        writer.layer_sample(LayerSample(7, 1.0, ((1.0,) * 7, (2.0,) * 7)))
         writer.probes([Probe(3, "table", (2,), (0.5, 1.5), 1.0)])
         writer.probe_sample(ProbeSample(7, 1.0, ((0.1, 0.9),)))
         writer.matrix(Matrix("confusion", 1, 1.0, ((1.0, 2.0), (3.0, 4.0))))

@@ -34,7 +34,7 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
 
 
 def layers(step: int, layers: int = 2) -> LayerSample:
-    return LayerSample(step, float(step), tuple(tuple(step + i + j / 10 for j in range(6)) for i in range(layers)))
+    return LayerSample(step, float(step), tuple(tuple(step + i + j / 10 for j in range(7)) for i in range(layers)))
 
 
 def test_everything_recorded_is_read(folder: Path) -> None:

@@ -113,6 +113,7 @@ def snapshot(kind: str = "image", step: int = 2000, state: State = State.RUNNING
                     0.12 * layer,
                     0.9,
                     0.05 * layer,
+                    math.nan,
                 )
                 for layer in range(len(LAYERS))
             ),

@@ -435,7 +435,7 @@ def _train(writer: RunWriter, first: int, last: int) -> None:
     writer.extend("train/loss", first, 1, array("d", (1 / s for s in steps)), START + first, START + last)
     writer.point("val/loss", last, 2 / last, START + last)
     writer.point("lr", last, 1e-3, START + last)
-    writer.layer_sample(LayerSample(last, START + last, ((0.1, 1.0, 1e-3, 0.0, 1.0, 0.0),)))
+    writer.layer_sample(LayerSample(last, START + last, ((0.1, 1.0, 1e-3, 0.0, 1.0, 0.0, math.nan),)))
     writer.probe_sample(ProbeSample(last, START + last, ((1.0, 0.0, 0.0),)))
     writer.event("checkpoint", f"checkpoint of step {last}\x1b[2J", last)
     writer.update(state=State.RUNNING, progress=Progress(last, 1, 1000, 100, float(last)))

@@ -41,7 +41,7 @@ def changing(count: int) -> Iterator[Snapshot]:
 
     for number in range(1, count + 1):
         time = START + number
-        rows = tuple(tuple(math.exp(chance.gauss(-4, 1)) for _ in range(6)) for _ in before.layer_names)
+        rows = tuple(tuple(math.exp(chance.gauss(-4, 1)) for _ in range(7)) for _ in before.layer_names)
         outputs = tuple(tuple(chance.gauss(0, 2) for _ in range(10)) for _ in before.probes)
         yield replace(
             before,
@@ -153,7 +153,7 @@ def train(writer: RunWriter, chance: random.Random, first: int, count: int) -> N
     writer.extend("lr", first, 1, array("d", (1e-3,)) * count, now, now + count / 100)
     writer.point("val/loss", last, 1.1 * losses[-1], now)
     writer.point("speed/samples_per_s", last, 32000 * chance.random(), now)
-    writer.layer_sample(LayerSample(last, now, tuple(tuple(chance.random() for _ in range(6)) for _ in range(3))))
+    writer.layer_sample(LayerSample(last, now, tuple(tuple(chance.random() for _ in range(7)) for _ in range(3))))
     writer.probe_sample(ProbeSample(last, now, tuple(tuple(chance.gauss(0, 1) for _ in range(10)) for _ in range(16))))
     writer.update(progress=Progress(last, last // EACH, 1_000_000, EACH, last / 100))
     if first % 10_000 == 1:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
 
-from tdl_tui.training.layers import activation_statistics, layers, listening
+from tdl_tui.training.layers import Heard, activation_statistics, layers, listening
 
 
 def net() -> nn.Sequential:
@@ -40,7 +43,8 @@ def test_a_layer_is_heard_behind_its_activation() -> None:
         model(pictures)
         expected = [model[:n](pictures) for n in (1, 3, 6, 7)]
     assert list(heard) == [0, 1, 2, 3]
-    assert all(torch.equal(heard[i][1], expected[i]) for i in range(4))
+    assert all(torch.equal(heard[i].outputs, expected[i]) for i in range(4))
+    assert [heard[i].limits for i in range(4)] == [None, None, (-1.0, 1.0), None]
     assert not any(module._forward_hooks for module in model.modules())
 
 
@@ -53,23 +57,47 @@ def test_hooks_go_when_the_pass_fails() -> None:
 
 def test_statistics_of_units_that_never_open() -> None:
     values = torch.tensor([[0.0, 1.0, 2.0], [0.0, 3.0, 2.0]])
-    mean, deviation, dead = activation_statistics(nn.Linear(1, 1), values).tolist()
+    mean, deviation, dead, saturated = activation_statistics(Heard(nn.Linear(1, 1), values, None)).tolist()
     assert mean == pytest.approx(8 / 6)
     assert deviation == pytest.approx(float(values.std(correction=0)))
     assert dead == pytest.approx(2 / 3)  # the first and the last give the same for both examples
+    assert math.isnan(saturated)
+
+
+@pytest.mark.parametrize(("function", "slope"), [(torch.sigmoid, 0.25), (torch.tanh, 1.0)])
+def test_what_is_saturated_has_less_than_a_fifth_of_the_steepest_slope(
+    function: Callable[[torch.Tensor], torch.Tensor], slope: float
+) -> None:
+    x = torch.linspace(-6, 6, 4000).requires_grad_()
+    (slopes,) = torch.autograd.grad(function(x).sum(), x)
+    flat = float((slopes < 0.19 * slope).float().mean())
+    model = nn.Sequential(nn.Linear(1, 1), nn.Sigmoid() if function is torch.sigmoid else nn.Tanh())
+    nn.init.ones_(model[0].weight)
+    nn.init.zeros_(model[0].bias)
+    with torch.no_grad(), listening(model, layers(model)) as heard:
+        model(x[:, None])
+    assert float(activation_statistics(heard[0])[3]) == pytest.approx(flat, abs=2e-3)
+
+
+def test_the_states_of_an_elman_network_can_be_saturated() -> None:
+    torch.manual_seed(0)
+    model = nn.RNN(1, 3, batch_first=True)
+    with torch.no_grad(), listening(model, layers(model)) as heard:
+        model(1e6 * torch.randn(2, 4, 1))
+    assert float(activation_statistics(heard[0])[3]) == 1.0
 
 
 def test_a_unit_is_a_channel_of_a_convolution_and_a_feature_of_a_sequence() -> None:
     values = torch.randn(4, 3, 5, 5)
     values[:, 1] = 0
-    assert float(activation_statistics(nn.Conv2d(1, 3, 3), values)[2]) == pytest.approx(1 / 3)
+    assert float(activation_statistics(Heard(nn.Conv2d(1, 3, 3), values, None))[2]) == pytest.approx(1 / 3)
     values = torch.randn(4, 7, 5)
     values[..., 2] = -1
-    assert float(activation_statistics(nn.LSTM(1, 5), values)[2]) == pytest.approx(1 / 5)
+    assert float(activation_statistics(Heard(nn.LSTM(1, 5), values, None))[2]) == pytest.approx(1 / 5)
 
 
 def test_recurrent_layers_are_heard() -> None:
     model = nn.LSTM(3, 4, batch_first=True)
     with torch.no_grad(), listening(model, layers(model)) as heard:
         outputs, _ = model(torch.randn(2, 5, 3))
-    assert torch.equal(heard[0][1], outputs)
+    assert torch.equal(heard[0].outputs, outputs)

@@ -4,6 +4,7 @@ import math
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,8 +12,14 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from toy_training import CPU, Recording, run_toy, toy
 
-from tdl_tui.runs.records import LAYER_COLUMNS
+from tdl_tui.models.build import build
+from tdl_tui.registry import DataShape
+from tdl_tui.runs.records import LAYER_COLUMNS, PARAMETER_COLUMNS
+from tdl_tui.training.histograms import LAYERS
 from tdl_tui.training.telemetry import NO_GRADIENT, SAMPLES, Telemetry, _norm
+from tdl_tui.training.through_time import gradients_through_time
+
+TARGETS = torch.arange(6) % 3
 
 
 def net() -> nn.Sequential:
@@ -29,6 +36,7 @@ def telemetry_of(model: nn.Module, recording: Recording, **options: float) -> Te
         probe_inputs=torch.randn(5, 4, generator=torch.Generator().manual_seed(1)),
         predictions=lambda outputs: outputs,
         autocast=nullcontext,
+        objective=cross_entropy,
     )
     telemetry.until(int(options.get("total_steps", 100)), 0)
     return telemetry
@@ -54,7 +62,7 @@ def test_a_sample_says_what_was(tmp_path: Path) -> None:
     gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
     telemetry.before_update()
     optimizer.step()
-    telemetry.after_update(1, inputs)
+    telemetry.after_update(1, inputs, TARGETS)
     after = [p.detach() for p in model.parameters()]
 
     def norms(tensors: list[torch.Tensor]) -> list[float]:
@@ -76,6 +84,82 @@ def test_a_sample_says_what_was(tmp_path: Path) -> None:
     assert column(recording, "dead_share")[0] == pytest.approx(float((hidden.amax(0) == 0).float().mean()))
 
 
+def test_parameters_have_their_own_numbers() -> None:
+    model, recording = net(), Recording()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    telemetry = telemetry_of(model, recording)
+    inputs = torch.randn(6, 4)
+    before = [p.detach().clone() for p in model.parameters()]
+    step(model, optimizer, inputs)
+    gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
+    telemetry.before_update()
+    optimizer.step()
+    telemetry.after_update(1, inputs, TARGETS)
+    assert recording.facts["parameter_names"] == ["0.weight", "0.bias", "3.weight", "3.bias"]
+    (matrix,) = (m for m in recording.matrices if m.name == "parameters")
+    assert all(len(row) == len(PARAMETER_COLUMNS) for row in matrix.rows)
+    for row, p, was, gradient in zip(matrix.rows, model.parameters(), before, gradients, strict=True):
+        change = (p.detach() - was).norm() / p.detach().norm()
+        assert row == pytest.approx((float(gradient.norm()), float(p.detach().norm()), float(change)), rel=1e-3)
+
+
+def test_histograms_are_of_gradients_weights_and_activations() -> None:
+    model, recording = net(), Recording()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    telemetry = telemetry_of(model, recording)
+    inputs = torch.randn(6, 4)
+    step(model, optimizer, inputs)
+    gradients = torch.cat([p.grad.flatten() for p in model[3].parameters() if p.grad is not None])
+    telemetry.before_update()
+    optimizer.step()
+    telemetry.after_update(1, inputs, TARGETS)
+    weights = torch.cat([p.detach().flatten() for p in model[3].parameters()])
+    with torch.no_grad():
+        outputs = model.eval()(torch.cat([telemetry._probe_inputs, inputs[:1]]))
+    found = {m.name: m.rows for m in recording.matrices if m.name.startswith("histogram/")}
+    assert set(found) == {
+        f"histogram/{kind}/{layer}" for kind in ("gradient", "weight", "activation") for layer in "03"
+    }
+    for kind, values in (("gradient", gradients), ("weight", weights), ("activation", outputs.flatten())):
+        edges, counts, summary = map(torch.tensor, found[f"histogram/{kind}/3"])
+        assert torch.equal(counts[:-1].float(), torch.histogram(values, edges.float()).hist)
+        assert float(counts[-1]) == 0
+        assert summary[0].item() == pytest.approx(float(values.mean()), rel=1e-3, abs=1e-6)
+
+
+def test_layers_have_their_histograms_in_turn() -> None:
+    model, recording = nn.Sequential(*(nn.Linear(4, 4) for _ in range(LAYERS + 3))), Recording()
+    telemetry = telemetry_of(model, recording)
+    inputs = torch.randn(6, 4)
+    step(model, torch.optim.SGD(model.parameters(), lr=0.1), inputs)
+    found = []
+    for number in (1, 2):
+        telemetry._histograms.due = 0.0
+        telemetry.before_update()
+        telemetry.after_update(number, inputs, TARGETS)
+        found.append(
+            [m.name for m in recording.matrices if m.step == number and m.name.startswith("histogram/weight/")]
+        )
+    places = [int(name.rsplit("/", 1)[1]) for names in found for name in names]
+    assert places == [n % (LAYERS + 3) for n in range(2 * LAYERS)]
+
+
+def test_of_a_recurrent_network_the_gradient_through_time_is_known() -> None:
+    shape = DataShape("classification", "sequence", (7, 4), 3)
+    model, recording = build("lstm", shape, {"hidden_size": 5, "layers": 2}), Recording()
+    telemetry = telemetry_of(model, recording)
+    telemetry._probe_inputs = torch.randn(5, 7, 4)
+    inputs = torch.randn(6, 7, 4)
+    step(model, torch.optim.SGD(model.parameters(), lr=0.1), inputs)
+    telemetry.before_update()
+    telemetry.after_update(1, inputs, TARGETS)
+    expected = dict(gradients_through_time(model, inputs, TARGETS, cross_entropy))
+    found = {m.name: m.rows for m in recording.matrices if m.name.startswith("through_time/")}
+    assert list(found) == ["through_time/l0", "through_time/l1"]
+    for name, rows in found.items():
+        torch.testing.assert_close(torch.tensor(rows), expected[name.removeprefix("through_time/")])
+
+
 def test_what_has_no_gradient_or_was_not_used_is_left_out() -> None:
     class Partly(nn.Module):
         def __init__(self) -> None:
@@ -92,7 +176,7 @@ def test_what_has_no_gradient_or_was_not_used_is_left_out() -> None:
     step(model, optimizer, torch.randn(6, 4))
     telemetry.before_update()
     optimizer.step()
-    telemetry.after_update(1, torch.randn(6, 4))
+    telemetry.after_update(1, torch.randn(6, 4), TARGETS)
     assert recording.layer_names == ["used", "unused"]  # in the order of the pass
     assert math.isnan(column(recording, "gradient_norm")[1])
     assert column(recording, "update_ratio")[1] == 0
@@ -107,7 +191,7 @@ def test_weights_of_zero_have_no_update_ratio() -> None:
     telemetry = telemetry_of(model, recording)
     step(model, torch.optim.SGD(model.parameters(), lr=0.0), torch.randn(6, 4))
     telemetry.before_update()
-    telemetry.after_update(1, torch.randn(6, 4))
+    telemetry.after_update(1, torch.randn(6, 4), TARGETS)
     assert math.isnan(column(recording, "update_ratio")[0])
 
 
@@ -119,37 +203,48 @@ class Clock:
         monkeypatch.setattr("tdl_tui.training.telemetry.time.perf_counter", lambda: self.now)
 
 
-def drive(telemetry: Telemetry, clock: Clock, steps: int, *, step_seconds: float, cost: float) -> list[int]:
-    """Steps that take so long each, samples that cost so much each; the steps that were sampled."""
+def drive(
+    telemetry: Telemetry, clock: Clock, steps: int, *, step_seconds: float, cost: float, histograms: float = 0.0
+) -> tuple[list[int], list[int]]:
+    """Steps that take so long each, samples that cost so much each, and histograms that cost so many times as much; the
+    steps that were sampled, and those with histograms."""
     inputs = torch.randn(6, 4)
     sampled = []
-    look = telemetry._look
+    look, finish = telemetry._look, telemetry._turns.finish
 
     def dear(batch: torch.Tensor) -> object:
         clock.now += cost
         return look(batch)
 
+    def dearer(heard: Any) -> Any:
+        clock.now += histograms * cost
+        made.append(number)
+        return finish(heard)
+
+    made: list[int] = []
     telemetry._look = dear  # type: ignore[method-assign, assignment]  # a look that takes its time
+    telemetry._turns.finish = dearer  # type: ignore[method-assign]  # likewise
     for number in range(1, steps + 1):
         clock.now += step_seconds
         if number == telemetry.next_step:
             telemetry.before_update()
-            telemetry.after_update(number, inputs)
+            telemetry.after_update(number, inputs, TARGETS)
             sampled.append(number)
         telemetry.plan(number)
-    return sampled
+    return sampled, made
 
 
+@pytest.mark.parametrize("histograms", [0.0, 0.3, 2.0])
 @pytest.mark.parametrize(("budget", "cost"), [(0.02, 0.05), (0.02, 0.001), (0.5, 0.3), (1.0, 5.0)])
 def test_it_stays_within_its_budget_and_below_two_a_second(
-    budget: float, cost: float, monkeypatch: pytest.MonkeyPatch
+    budget: float, cost: float, histograms: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, recording, clock = net(), Recording(), Clock(monkeypatch)
     step(model, torch.optim.SGD(model.parameters(), lr=0.1), torch.randn(6, 4))
     telemetry = telemetry_of(model, recording, budget=budget, total_steps=0)
-    sampled = drive(telemetry, clock, 3000, step_seconds=0.01, cost=cost)
-    assert len(sampled) >= 2
-    assert len(sampled) * cost <= budget * clock.now + 1e-9
+    sampled, made = drive(telemetry, clock, 3000, step_seconds=0.01, cost=cost, histograms=histograms)
+    assert len(sampled) >= 2 and len(made) >= 1
+    assert (len(sampled) + histograms * len(made)) * cost <= budget * clock.now + 1e-9
     assert len(sampled) - 1 <= 2 * clock.now
     assert recording.series["telemetry/spacing"] == [(later, later - earlier) for earlier, later in pairwise(sampled)]
 
@@ -158,7 +253,7 @@ def test_a_long_run_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     model, clock = net(), Clock(monkeypatch)
     step(model, torch.optim.SGD(model.parameters(), lr=0.1), torch.randn(6, 4))
     telemetry = telemetry_of(model, Recording(), total_steps=20 * SAMPLES)
-    sampled = drive(telemetry, clock, 2000, step_seconds=10.0, cost=0.0)
+    sampled, _ = drive(telemetry, clock, 2000, step_seconds=10.0, cost=0.0)
     assert {later - earlier for earlier, later in pairwise(sampled)} == {20}
 
 
