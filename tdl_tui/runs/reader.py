@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from . import host, lock, rollups, samples, schema
 from .records import (
     LAYER_COLUMNS,
     Best,
     Bucket,
+    Diagnosis,
     Event,
     LayerSample,
     Matrix,
@@ -26,6 +27,7 @@ from .records import (
     Probe,
     ProbeSample,
     Progress,
+    Severity,
     State,
     Summary,
 )
@@ -459,6 +461,7 @@ def _experiment(document: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(table, dict) or not isinstance(table.get(key, ""), str):
             raise TypeError(f"experiment.{section} is {table!r}"[:200])
     _check_plain(document, DEEPEST)
+            diagnoses=tuple(map(diagnosis, _typed(facts, "diagnoses", list, []))),
     return document
 
 
@@ -516,3 +519,20 @@ def unreadable_summary(folder: Path, error: UnreadableRun) -> Summary:
     except OSError:
         moment = 0.0
     return Summary(folder.name, folder.name, State.FAILED, moment, moment, message=damage, damage=damage)
+def diagnosis(document: dict[str, Any]) -> Diagnosis:
+    """The diagnosis that a fact or an event holds. Raises TypeError or ValueError where that is none."""
+    found = Diagnosis(**document)
+    words = found.rule, found.word, found.seen, found.means, *found.tries
+    fits = isinstance(found.tries, list) and isinstance(found.change, dict) and isinstance(found.step, int)
+    if not fits or not all(isinstance(word, str) for word in words) or found.severity not in get_args(Severity):
+        raise TypeError(f"a diagnosis is {document!r}"[:200])
+    _check_plain(found.change, DEEPEST)
+    return replace(
+        found,
+        word=printable(found.word),
+        seen=printable(found.seen),
+        means=printable(found.means),
+        tries=tuple(map(printable, found.tries)),
+    )
+
+

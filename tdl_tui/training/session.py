@@ -23,6 +23,7 @@ from . import checkpoints, devices, energy, floor, history, memory, state
 from .assembly import assemble
 from .closures import check_size
 from .control import Control
+from .diagnosing import Diagnosing, after_failure
 from .loop import Trainer
 from .threads import Threads
 
@@ -58,6 +59,7 @@ def run_training(folder: Path, control: Control) -> State:
             message = explain(error)
             writer.update(state=State.FAILED, message=message)
             writer.event("state", f"failed: {message}", max(writer.steps().values(), default=0))
+            after_failure(folder, writer)
             return State.FAILED
 
 
@@ -114,7 +116,9 @@ def _train(
             writer.probes(prepared.probes)
             for note in prepared.notes:
                 writer.event("data", note, 0)
-        trainer = Trainer(chosen, prepared, model, writer, control, device=device, threads=threads, folder=kept)
+        recorder = Diagnosing(writer, chosen, prepared, device.type)
+        recorder.recall(folder, step)
+        trainer = Trainer(chosen, prepared, model, recorder, control, device=device, threads=threads, folder=kept)
         trainer.meters.watch(folder, spent)
         if content:
             state.restore(trainer, content, replay)

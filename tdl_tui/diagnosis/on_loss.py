@@ -1,0 +1,302 @@
+"""Rules about how the loss goes: where it starts, and whether it falls, rises or swings."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import isfinite, log
+from statistics import median
+from typing import Any
+
+from . import limits, on_layers
+from .evidence import Evidence
+from .finding import USUAL, Finding, figure, learning_rate, model_option, says, share
+
+AFFINE = ("linear", "softmax_regression")
+GUESSED = {"cross_entropy": "ln {}", "binary_cross_entropy": "ln 2"}
+
+
+def initial_loss(evidence: Evidence) -> Finding | None:
+    """An untrained network knows nothing: all classes are as likely to it, and the loss is ln C."""
+    objective, classes = evidence.experiment.objective, evidence.shape.outputs
+    altered = objective.options.get("class_weights", "none") != "none" or objective.options.get("label_smoothing")
+    if objective.loss not in GUESSED or altered or evidence.shape.task != "classification" or classes < 2:
+        return None
+    even = log(classes if objective.loss == "cross_entropy" else 2)
+    if not evidence.first_loss > limits.START * even + limits.START_MARGIN:
+        return None
+    change = {} if evidence.experiment.data.normalize else {"data.normalize": True}
+    change = change or model_option(evidence, "init", "default")
+    tries = (
+        "draw smaller weights for the last layer, or put a normalisation before the activations",
+        "look at the inputs: tdl data show; values far from zero mean and unit deviation do this",
+    )
+    name = GUESSED[objective.loss].format(classes)
+    return Finding(
+        "caution",
+        f"the first loss is {figure(evidence.first_loss)}; an untrained network's is about {name} = {figure(even)}",
+        "The outputs are large before anything is learned: weights drawn too large, or inputs not normalised. "
+        "The first "
+        "steps only undo this.",
+        (says(change), *tries) if change else tries,
+        change,
+    )
+
+
+def diverges(evidence: Evidence) -> Finding | None:
+    """The loss rises above where it began, or is no longer a number."""
+    loss = evidence["train/loss"]
+    if loss.tail and not isfinite(loss.newest):
+        what = f"the loss is {loss.newest} at step {evidence.step:,}"
+    elif "not finite" in evidence.message:
+        what = evidence.message
+    else:
+        recent, start = evidence.recent_loss, evidence.start
+        if evidence.step < limits.EARLIEST or not isfinite(recent):
+            return None
+        lowest = min((s.mean for s in loss.stretches if isfinite(s.mean)), default=recent)
+        if recent > limits.DIVERGED * start:
+            what = f"the loss is {figure(recent)}, it began at {figure(start)}"
+        elif recent > start and _fell(evidence, start):
+            what = f"the loss had come to {figure(lowest)} and is back at {figure(recent)}, where it began"
+        else:
+            return None
+    change = learning_rate(evidence, 1 / 3)
+    tries = [says(change)]
+    if evidence.by_gradient and not evidence.experiment.training.gradient_clip_norm:
+        tries.append("clip the gradient: training.gradient_clip_norm=1")
+    if evidence.experiment.schedule.warmup_steps == 0:
+        tries.append("let the learning rate rise at the start: schedule.warmup_steps=100")
+    return Finding(
+        "bad",
+        what,
+        "Steps are too long: each lands farther away than it set out from. Mostly the learning rate is too high; "
+        "seldom "
+        "a few examples are broken.",
+        tuple(tries),
+        change,
+    )
+
+
+def _fell(evidence: Evidence, start: float) -> bool:
+    """Whether the loss was well below its start for as long as what is called recent."""
+    loss, window = evidence["train/loss"], evidence.window
+    means = (loss.mean(last - window + 1, last) for last in range(window, evidence.step, window))
+    return any(mean < limits.FALLEN * start for mean in means)
+
+
+def stalls(evidence: Evidence) -> Finding | None:
+    """The loss stays where a guess would have it."""
+    recent, guess, total = evidence.recent_loss, evidence.guess, evidence.progress.total_steps
+    if evidence.step < max(limits.STALLED_STEPS, limits.STALLED_AFTER * total):
+        return None
+    if not limits.STALLED * guess < recent <= limits.DIVERGED * guess:
+        return None
+    change, way = _to_move(evidence)
+    return Finding(
+        "bad",
+        f"the loss is {figure(recent)} after {evidence.step:,} steps; who always gives the same answer has "
+        f"{figure(guess)}",
+        f"Nothing is learned of the inputs: the learning rate is far {way}, the signal dies in the network, or "
+        "inputs and "
+        "targets do not belong together.",
+        (
+            says(change),
+            "find a learning rate: tdl lr-find",
+            "try to learn a few examples by heart: a network that works can",
+        ),
+        change,
+    )
+
+
+def _to_move(evidence: Evidence) -> tuple[dict[str, Any], str]:
+    """What to change about a training that learns nothing, and the reason that it would be for, by its layers."""
+    if on_layers.is_shut(evidence):
+        return learning_rate(evidence, 1 / 10), "steps that were too long have shut most units"
+    if vanishing := on_layers.vanishing_gradients(evidence):
+        return vanishing.change or learning_rate(evidence, 10), "the gradient vanishes on its way to the first layers"
+    ratios = [ratio for ratio in evidence.layer_medians("update_ratio", limits.LAYER_SAMPLES) if isfinite(ratio)]
+    typical = median(ratios) if ratios else USUAL
+    if typical > 10 * USUAL:
+        return learning_rate(evidence, 1 / 10), "the learning rate is far too high"
+    if typical >= USUAL / 10 and evidence.experiment.model.architecture in AFFINE:
+        return _larger(evidence), "an affine map cannot say what is there"
+    return learning_rate(evidence, 10), "the learning rate is too low"
+
+
+def oscillates(evidence: Evidence) -> Finding | None:
+    """The validation loss, which has the same examples each time, swings to and fro."""
+    values = [value for _, value in evidence["val/loss"].tail[-limits.SWINGS - 1 :]]
+    if len(values) <= limits.SWINGS or not all(map(isfinite, values)) or evidence.step < limits.EARLIEST:
+        return None
+    changes = [b - a for a, b in pairwise(values)]
+    swing = sum(map(abs, changes)) / len(changes)
+    turns = sum(a * b < 0 for a, b in pairwise(changes)) / (len(changes) - 1)
+    if swing < limits.SWING * evidence.guess or turns < limits.TURNS:
+        return None
+    change = learning_rate(evidence, 1 / 3)
+    return Finding(
+        "caution",
+        f"the validation loss changes by {figure(swing)} from one to the next, up and down: {figure(min(values))} to "
+        f"{figure(max(values))} in the last {len(values)}",
+        "Steps cross the valley instead of following it: the learning rate is too high for the curvature here, "
+        "or a batch "
+        "says too little.",
+        (says(change), "let the learning rate fall: schedule.name=cosine", "larger batches: data.batch_size"),
+        change,
+    )
+
+
+def overfitting(evidence: Evidence) -> Finding | None:
+    """The validation loss has risen from its lowest while the training loss went on falling."""
+    tail = evidence["val/loss"].tail
+    lowest = min((s for s in evidence["val/loss"].stretches if isfinite(s.mean)), key=lambda s: s.mean, default=None)
+    last = [value for _, value in tail[-limits.OVERFITTED_VALIDATIONS :]]
+    if lowest is None or len(last) < limits.OVERFITTED_VALIDATIONS or tail[-len(last)][0] <= lowest.last:
+        return None
+    margin = limits.OVERFITTED_MARGIN * evidence.guess
+    now, then, recent = (
+        min(last),
+        evidence["train/loss"].mean(lowest.last - evidence.window, lowest.last),
+        evidence.recent_loss,
+    )
+    risen = now > limits.OVERFITTED * lowest.mean and now - lowest.mean > margin
+    if not risen or not (recent < then and recent < now - margin):
+        return None
+    change = _regularised(evidence)
+    kept = evidence.experiment.training.early_stopping.restore_best
+    saved = (
+        "the weights of its best validation are taken at the end" if kept else "the last weights are kept, not the best"
+    )
+    return Finding(
+        "caution",
+        f"the validation loss was {figure(lowest.mean)} at step {lowest.last:,} and is {figure(last[-1])}, while "
+        "the training "
+        f"loss fell from {figure(then)} to {figure(recent)}",
+        f"The network learns its examples by heart: what it still gains holds for them alone ({saved}).",
+        (
+            says(change),
+            "more data, or pictures that change: data.options.augmentation",
+            "a smaller network",
+            "an early end: training.early_stopping.patience=5",
+        ),
+        change,
+    )
+
+
+def _regularised(evidence: Evidence) -> dict[str, Any]:
+    chosen = evidence.experiment
+    if chosen.data.options.get("augmentation") == "none":
+        return {"data.options.augmentation": "flip_crop"}
+    if chosen.model.options.get("dropout") == 0.0 and chosen.model.options.get("layers", 2) != 1:
+        return {"model.options.dropout": 0.3}
+    if chosen.optimizer.weight_decay == 0.0:
+        return {"optimizer.weight_decay": 1e-3}
+    return {"training.early_stopping.patience": 5}
+
+
+def underfitting(evidence: Evidence) -> Finding | None:
+    """The loss no longer falls, and the training examples themselves are told hardly better than by a guess."""
+    regression = evidence.shape.task == "regression"
+    metric, step = evidence["train/r2" if regression else "train/accuracy"], evidence.step
+    total = sum(evidence.class_counts)
+    guess = 0.0 if regression else max(evidence.class_counts) / total if total else 1 / evidence.shape.outputs
+    fifth = step // 5
+    if step < max(limits.STALLED_STEPS, limits.UNDERFITTED_AFTER * evidence.progress.total_steps):
+        return None
+    reached = metric.newest if regression else metric.mean(step - evidence.window + 1, step)
+    loss = evidence["train/loss"]
+    before, now = loss.mean(step - 2 * fifth + 1, step - fifth), loss.mean(step - fifth + 1, step)
+    if (
+        not reached < guess + limits.UNDERFITTED * (1 - guess)
+        or not abs(before - now) < limits.PLATEAU * evidence.guess
+    ):
+        return None
+    if now > limits.STALLED * evidence.guess:
+        return None  # it has not begun to learn: that is another matter
+    change = _larger(evidence)
+    name, shown = ("R²", figure(reached)) if regression else ("accuracy", share(reached))
+    tries = (
+        "train for longer, with a larger learning rate at first",
+        "less of what holds it back: weight decay, dropout",
+    )
+    return Finding(
+        "caution",
+        f"the loss stands at {figure(now)}, and the {name} on the training examples is {shown}",
+        "The network cannot tell even the examples that it learns from: it is too small or of the wrong kind for "
+        "these data, "
+        "or the data do not say it.",
+        (says(change), *tries) if change else tries,
+        change,
+    )
+
+
+def _larger(evidence: Evidence) -> dict[str, Any]:
+    model = evidence.experiment.model
+    if model.architecture in AFFINE:
+        return {"model.architecture": "mlp"}
+    for name in ("widths", "channels", "hidden_size", "width"):
+        size = model.options.get(name)
+        if isinstance(size, tuple):
+            return {f"model.options.{name}": [2 * number for number in size]}
+        if isinstance(size, (int, float)):
+            return {f"model.options.{name}": 2 * size}
+    return {}
+
+
+def validation_better(evidence: Evidence) -> Finding | None:
+    """From its start a training is better on examples that it does not learn from.
+
+    A validation at an epoch's end is held against the training loss of the epoch after it, which is measured with
+    weights that are newer still: a healthy training is never worse there.
+    """
+    tail, each = evidence["val/loss"].tail, evidence.progress.steps_per_epoch
+    pairs = [
+        (value, evidence["train/loss"].mean(step + 1, step + each))
+        for step, value in tail
+        if step + each <= evidence.step
+    ]
+    if len(pairs) < limits.BETTER_VALIDATIONS or tail[0][0] > 2 * each:
+        return None
+    noise = limits.BETTER_ERRORS / max(1, evidence.validation) ** 0.5
+    least = limits.BETTER_MARGIN * evidence.guess
+    if not all(val < min(limits.BETTER, 1 - noise) * train and train - val > least for val, train in pairs):
+        return None
+    on = _only_in_training(evidence)
+    val, train = pairs[-1]
+    seen = (
+        f"the validation loss is {figure(val)}, the training loss of the epoch after it {figure(train)}, and so it was "
+        "from the start"
+    )
+    if on:
+        return Finding(
+            "note",
+            seen,
+            f"That is as it should be: {' and '.join(on)} is on in training alone, so training is the harder of "
+            "the two.",
+            ("nothing; to compare the two, look at the test figures",),
+        )
+    seed = evidence.experiment.data.split_seed
+    change = {"data.split_seed": seed + 1}
+    return Finding(
+        "caution",
+        seen,
+        "The validation part is easier than the training part: examples of it (or near copies) are in both, it was "
+        "chosen unevenly, or more targets of the training part are wrong. Nothing is on that makes training alone "
+        "harder.",
+        (f"{says(change)}: whether it stays so with another split", "look for the same examples in both parts"),
+        change,
+    )
+
+
+def _only_in_training(evidence: Evidence) -> list[str]:
+    chosen = evidence.experiment
+    on = []
+    if isinstance(dropout := chosen.model.options.get("dropout"), float) and dropout > 0:
+        on.append(f"dropout {dropout:g}")
+    if chosen.data.options.get("augmentation", "none") != "none":
+        on.append(f"augmentation {chosen.data.options['augmentation']}")
+    if chosen.model.options.get("norm") == "batch" or chosen.model.architecture.startswith("resnet"):
+        on.append("normalisation over the batch")
+    if chosen.training.ema_decay:
+        on.append("the average of the weights, which is validated,")
+    return on

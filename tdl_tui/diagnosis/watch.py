@@ -1,0 +1,72 @@
+"""What is new from one look to the next: a diagnosis is said when it appears, and once more when it has gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tdl_tui.runs.records import Diagnosis, Event
+
+PATIENCE = 5
+"""Looks in a row at which a rule is silent before its diagnosis is over."""
+KIND = "diagnosis"
+"""Of the events that say a diagnosis."""
+
+
+@dataclass(frozen=True)
+class News:
+    """A diagnosis that appeared, or (`over`) one that has gone by `step`."""
+
+    diagnosis: Diagnosis
+    step: int
+    over: bool = False
+
+    @property
+    def text(self) -> str:
+        """One line for the list of events."""
+        return f"{self.diagnosis.word}: {'over' if self.over else self.diagnosis.seen}"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The event's data: the diagnosis as plain values, and whether it is over."""
+        return {**asdict(self.diagnosis), "over": self.over}
+
+
+class Watch:
+    """The diagnoses that hold, from look to look.
+
+    `held` are those that held before, `said` the events of that time. Where training has gone back to an earlier step,
+    by a resume or a roll back, what was said of a step that lies ahead again is not said a second time.
+    """
+
+    def __init__(self, held: Iterable[Diagnosis] = (), said: Iterable[Event] = ()) -> None:
+        self._held = {diagnosis.rule: diagnosis for diagnosis in held}
+        self._silent = dict.fromkeys(self._held, 0)
+        self._said = [(e.step, e.data.get("rule"), bool(e.data.get("over"))) for e in said if e.kind == KIND]
+
+    @property
+    def held(self) -> list[Diagnosis]:
+        """Those that hold now, as they were when they appeared."""
+        return list(self._held.values())
+
+    def look(self, found: Iterable[Diagnosis], step: int) -> list[News]:
+        """What is new, given all that the rules find at `step`."""
+        news = []
+        now = {diagnosis.rule: diagnosis for diagnosis in found}
+        for rule, diagnosis in now.items():
+            self._silent[rule] = 0
+            if rule not in self._held:
+                self._held[rule] = diagnosis
+                news.append(News(diagnosis, step))
+        for rule in [rule for rule in self._held if rule not in now]:
+            self._silent[rule] += 1
+            if self._silent[rule] >= PATIENCE and step >= self._held[rule].step:
+                news.append(News(self._held.pop(rule), step, over=True))
+        fresh = [new for new in news if not self._is_said(new)]
+        self._said += [(new.step, new.diagnosis.rule, new.over) for new in fresh]
+        return fresh
+
+    def _is_said(self, new: News) -> bool:
+        same = (new.diagnosis.rule, new.over)
+        return any((rule, over) == same and said_of >= new.step for said_of, rule, over in self._said)
