@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import Monochrome
 from textual.screen import Screen
 from textual.theme import Theme
 
 from tdl_tui.widgets.display import EVERYTHING, Display
+from tdl_tui.widgets.paced_driver import PacedDriver
 from tdl_tui.widgets.palette import PALETTES, Palette
 
 from .frame import TooSmall, palette
@@ -145,6 +148,11 @@ class Workbench(App[None]):
             "caution": "#f0c442",
             "bad": "#ff7b4d",
         }
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's driver; on Linux and macOS one that knows how far the terminal is behind."""
+        found = super().get_driver_class()
+        return PacedDriver if found is LinuxDriver else found
 
     def get_default_screen(self) -> Screen[Any]:
         return RunsScreen()

@@ -65,8 +65,12 @@ class Terminal:
             data = os.read(self._descriptor, 65536)
         except OSError:
             return False
-        self._stream.feed(data)
+        self.feed(data)
         return bool(data)
+
+    def feed(self, data: bytes) -> None:
+        """Shows what the program has written."""
+        self._stream.feed(data)
 
     def wait_for_end(self, deadline: float = DEADLINE) -> int:
         """Reads until the program has ended; its exit status (negative: the signal)."""

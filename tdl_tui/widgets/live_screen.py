@@ -1,4 +1,4 @@
-"""A screen for what changes by itself: narrow updates, and rest while it is covered."""
+"""A screen for what changes by itself: narrow updates, no more than the line carries, and rest while it is covered."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from textual.screen import Screen, ScreenResultType
 
 from .display import EVERYTHING, Display
+from .paced_driver import Pace
 from .spans import SpanCompositor
 
 
@@ -31,3 +32,12 @@ class LiveScreen(Screen[ScreenResultType]):
     def is_current(self) -> bool:
         """Whether this screen is to be repainted: when it is on top."""
         return self.is_active
+
+    def _on_timer_update(self) -> None:
+        """Repaints what has changed, or waits for its next turn while the terminal has not got the last frames yet.
+
+        What changes meanwhile goes with it: of frames that nobody could have seen none is sent.
+        """
+        pace: Pace | None = getattr(self.app._driver, "pace", None)  # a headless driver has none
+        if pace is None or not pace.behind:
+            super()._on_timer_update()

@@ -1,0 +1,137 @@
+"""A terminal's driver that knows how far the terminal is behind, so that frames are left out and never queued.
+
+What a program writes is taken by the system, by ssh, by tmux, long before a slow line has carried it. So the terminal
+is asked for its cursor's place behind every few hundred bytes (DSR 6, ECMA-48 § 8.3.35): it answers when it has come
+to there. A terminal that never answers is behind only while the system takes no more.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import IO, Any
+
+from textual import events
+from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+
+ASK = "\x1b[6n"
+EVERY = 512
+"""Bytes after which the terminal is asked."""
+AHEAD = 1024
+"""Bytes that may be under way when the next frame is written: a tenth of a second at 9,600 a second."""
+PATIENCE = 5.0
+"""Seconds after which an answer counts as lost."""
+PARTING = 1.0
+"""Seconds for which answers are waited for at the end: what comes later would stand behind the shell's prompt."""
+
+
+class Pace:
+    """How much was written and how much of it has arrived. Characters count as bytes. For any threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._written = self._taken = self._arrived = self._asked = 0
+        self._asked_at = 0.0
+        self._questions: deque[int] = deque()
+        self._answers = False
+        self._answered = threading.Event()
+
+    def write(self, length: int) -> None:
+        """So much is on its way to the system."""
+        self._written += length
+
+    def take(self, length: int) -> None:
+        """So much has been taken by the system."""
+        self._taken += length
+
+    def ask(self) -> bool:
+        """Whether to ask the terminal now; it then counts as asked."""
+        if self._written - self._asked < EVERY:
+            return False
+        self._asked, self._asked_at = self._written, self._clock()
+        self._questions.append(self._asked)
+        self._answered.clear()
+        return True
+
+    def answer(self) -> bool:
+        """The terminal has said where its cursor is; False where it was not asked."""
+        if not self._questions:
+            return False
+        self._answers = True
+        self._arrived = self._questions.popleft()
+        if not self._questions:
+            self._answered.set()
+        return True
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much is under way that the next frame should wait."""
+        if self._taken < self._written:
+            return True
+        if not self._answers or self._written - self._arrived <= AHEAD:
+            return False
+        if self._clock() - self._asked_at < PATIENCE:
+            return bool(self._questions)
+        self._questions.clear()
+        self._arrived = self._written
+        return False
+
+    def part(self) -> None:
+        """Waits for the answers that are still to come, where any ever came."""
+        if self._answers and self._questions:
+            self._answered.wait(PARTING)
+
+
+class _Outlet:
+    """The file that Textual's writing thread writes to; tells the pace what the system has taken."""
+
+    def __init__(self, file: IO[str], pace: Pace) -> None:
+        self._file = file
+        self._pace = pace
+        self._length = 0
+
+    def write(self, text: str) -> None:
+        self._file.write(text)
+        self._length += len(text)
+
+    def flush(self) -> None:
+        self._file.flush()
+        self._pace.take(self._length)
+        self._length = 0
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+
+class PacedDriver(LinuxDriver):
+    """Textual's own, which counts."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.pace = Pace()
+        self._file: Any = _Outlet(self._file, self.pace)
+
+    def write(self, data: str) -> None:
+        """Hands over to the thread that writes."""
+        self.pace.write(len(data))
+        super().write(data)
+
+    def flush(self) -> None:
+        """A frame is whole: the terminal is asked where it is, if that was long ago."""
+        if self.pace.ask():
+            self.write(ASK)
+        super().flush()
+
+    def process_message(self, message: Message) -> None:
+        """Takes the answers; all else goes to the app."""
+        if not (isinstance(message, events.CursorPosition) and self.pace.answer()):
+            super().process_message(message)
+
+    def disable_input(self) -> None:
+        """Reads no more keys."""
+        if not self.exit_event.is_set():
+            self.pace.part()
+        super().disable_input()

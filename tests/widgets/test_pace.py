@@ -1,0 +1,89 @@
+"""How far a terminal is behind what was written to it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tdl_tui.widgets.paced_driver import AHEAD, EVERY, PATIENCE, Pace
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def frame(pace: Pace, length: int) -> bool:
+    """Writes a frame that the system takes at once; whether the terminal was asked."""
+    pace.write(length)
+    pace.take(length)
+    return pace.ask()
+
+
+def test_it_is_behind_while_the_system_takes_no_more() -> None:
+    pace = Pace()
+    pace.write(10)
+    assert pace.behind
+    pace.take(10)
+    assert not pace.behind
+
+
+def test_a_terminal_that_never_answers_is_not_waited_for() -> None:
+    pace = Pace()
+    for _ in range(20):
+        frame(pace, AHEAD)
+        assert not pace.behind
+
+
+def test_one_that_answers_is_waited_for_until_it_has_come_near() -> None:
+    pace = Pace()
+    assert frame(pace, EVERY) and pace.answer()
+    frame(pace, AHEAD)
+    assert not pace.behind
+    frame(pace, EVERY)
+    assert pace.behind
+    assert pace.answer()
+    assert not pace.behind
+
+
+def test_small_frames_are_not_asked_after() -> None:
+    pace = Pace()
+    assert [frame(pace, EVERY // 4) for _ in range(4)] == [False, False, False, True]
+
+
+def test_a_cursor_that_nobody_asked_for_is_no_answer() -> None:
+    assert not Pace().answer()
+
+
+def test_an_answer_that_is_lost_holds_up_for_a_while_only() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    frame(pace, EVERY)
+    pace.answer()
+    frame(pace, 4 * AHEAD)
+    clock.now = PATIENCE / 2
+    assert pace.behind
+    clock.now = PATIENCE
+    assert not pace.behind
+
+
+@given(st.lists(st.integers(0, 3000), max_size=60))
+def test_what_is_under_way_is_bounded_by_a_frame(lengths: list[int]) -> None:
+    """A writer that heeds the pace never has more on the line than what may be ahead and one frame."""
+    pace = Pace(Clock())
+    frame(pace, EVERY)
+    pace.answer()
+    line: list[int] = []  # what is under way, and where the terminal answers (0)
+    for length in lengths:
+        if pace.behind:
+            line.pop(0)
+            if line and line[0] == 0:
+                line.pop(0)
+                assert pace.answer()
+            continue
+        line.append(length)
+        if frame(pace, length):
+            line.append(0)
+        assert sum(line) <= AHEAD + EVERY + 2 * max(lengths)
