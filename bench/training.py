@@ -113,7 +113,7 @@ def ours(case: Case, dataset: Any, stack: contextlib.ExitStack, threads: int | N
     from tdl_tui.data.batches import MemoryBatches
     from tdl_tui.data.normalization import fit
     from tdl_tui.data.prepare import Prepared
-    from tdl_tui.data.probes import choose_probes, probe
+    from tdl_tui.data.probes import HeldOut, choose_probes, probe
     from tdl_tui.data.splits import Splits
     from tdl_tui.runs.home import create
     from tdl_tui.runs.writer import RunWriter
@@ -157,6 +157,7 @@ def ours(case: Case, dataset: Any, stack: contextlib.ExitStack, threads: int | N
         probes=tuple(probe(dataset, index) for index in probes.tolist()),
         probe_inputs=normalization.apply(dataset.inputs[probes]),
         probe_targets=dataset.targets[probes],
+        held_out=HeldOut(dataset, held_out, normalization, device),
         storage="memory",
     )
     home = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -39,6 +39,7 @@ from tdl_tui.runs.records import State, Summary
 from tdl_tui.runs.schema import UnreadableRun
 from tdl_tui.runs.table import RunTable
 from tdl_tui.runs.text import printable
+from tdl_tui.settables import SETTABLES, settable
 from tdl_tui.sizes import PartSizes, steps_per_epoch
 from tdl_tui.spec import Experiment, SpecError, assign, assign_text, experiment, read, section_options
 from tdl_tui.widgets.display import RATE, RATES, Display, display_of
@@ -46,7 +47,7 @@ from tdl_tui.worker import steer
 from tdl_tui.worker.answers import SamplesAnswer
 from tdl_tui.worker.checks import LaunchError, check_batch, check_device
 
-from . import check_verb, queue_verb, reports
+from . import check_verb, costs, profile_verb, queue_verb, reports
 from .cli import DONE, FAILED, INTERRUPTED, FailedRequest, WrongRequest, complain, workbench
 from .completion import run_names
 from .follow import Interrupts, Progressing, follow, waits
@@ -447,6 +448,7 @@ def _ended(folder: Path, summary: Summary, as_json: bool) -> int:
 
 app.command()(queue_verb.queue)
 app.command()(check_verb.check)
+app.command()(profile_verb.profile)
 
 
 @app.command()
@@ -469,10 +471,11 @@ def show(run: Run, as_json: Json = False) -> None:
     """A run: state, progress, best, experiment."""
     folder = _folder(run)
     summary = _summary(folder)
+    spent = costs.costs(folder, summary.experiment)
     if as_json:
-        reports.print_json(reports.run_document(summary, folder))
+        reports.print_json({**reports.run_document(summary, folder), **spent})
     else:
-        reports.say(reports.run_text(summary, folder))
+        reports.say(reports.run_text(summary, folder, costs.costs_rows(spent)))
 
 
 @app.command()
@@ -549,9 +552,42 @@ def resume(
 
 
 @app.command()
-def stop(run: Run, as_json: Json = False) -> None:
+def stop(
+    run: Run,
+    at_epoch_end: Annotated[
+        bool, typer.Option("--at-epoch-end", help="after the epoch under way and its validation")
+    ] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="take back a stop at the epoch's end")] = False,
+    as_json: Json = False,
+) -> None:
     """End a run after the step in progress, with a checkpoint."""
-    _steering(steer.stop, run, as_json)
+    if at_epoch_end and cancel:
+        raise WrongRequest("--at-epoch-end asks for a stop, --cancel takes it back: one of them")
+    _steering(steer.cancel_stop if cancel else steer.stop_at_epoch_end if at_epoch_end else steer.stop, run, as_json)
+
+
+@app.command()
+def evaluate(run: Run, as_json: Json = False) -> None:
+    """Validate a live run at the step that it has come to."""
+    _steering(steer.evaluate, run, as_json)
+
+
+@app.command()
+def rollback(
+    run: Run,
+    to: Annotated[
+        str, typer.Option("--to", metavar="STEP|last|best|NAME", help="the checkpoint; else the last")
+    ] = "last",
+    as_json: Json = False,
+) -> None:
+    """Take a live run back to a checkpoint; what came after it is dropped."""
+    _steering(lambda folder: steer.rollback(folder, to), run, as_json)
+
+
+@app.command()
+def undo(run: Run, as_json: Json = False) -> None:
+    """Set back the last value that was changed in a live run."""
+    _steering(steer.undo, run, as_json)
 
 
 @app.command()
@@ -560,23 +596,33 @@ def checkpoint(run: Run, as_json: Json = False) -> None:
     _steering(steer.checkpoint, run, as_json)
 
 
+@app.command()
+def probe(
+    run: Run,
+    examples: Annotated[list[int], typer.Argument(metavar="EXAMPLE…", help="numbers of held-out examples")],
+    as_json: Json = False,
+) -> None:
+    """Follow more examples of the validation or test part while a run trains."""
+    _steering(lambda folder: steer.probe(folder, examples), run, as_json)
+
+
 @app.command("set")
 def set_value(
     run: Run,
-    assignments: Annotated[list[str], typer.Argument(metavar="lr=VALUE", help="a new learning rate")],
+    assignments: Annotated[
+        list[str], typer.Argument(metavar="NAME=VALUE…", help=", ".join(one.short for one in SETTABLES))
+    ],
     as_json: Json = False,
 ) -> None:
-    """Change the learning rate of a live run."""
-    (rate,) = (option for option in section_options("optimizer") if option.name == "lr")
-    values: dict[str, Any] = {}
+    """Change values of a live run from the next step on."""
+    values = {}
     for assignment in assignments:
-        path, equals, text = (part.strip() for part in assignment.partition("="))
-        if path not in ("lr", "optimizer.lr") or not equals:
-            raise WrongRequest(f"set takes lr=VALUE, got {shown(assignment)}")
-        try:
-            values["optimizer.lr"] = rate.parse(text)
-        except ValueError as error:
-            raise WrongRequest(f"optimizer.lr: {error}") from None
+        name, equals, text = (part.strip() for part in assignment.partition("="))
+        if not equals or not text:
+            raise WrongRequest(f"set takes NAME=VALUE, as lr=3e-4, got {shown(assignment)}")
+        path = settable(name).path
+        document = _summary(_folder(run)).experiment
+        values[path] = settable(name, document).check(text, document)
     _steering(lambda folder: steer.set_value(folder, values), run, as_json)
 
 

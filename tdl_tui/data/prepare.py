@@ -19,7 +19,7 @@ from .batches import Batches, MemoryBatches
 from .dataset import Dataset, Report, ignore
 from .missing import fill
 from .normalization import Normalization, fit, identity
-from .probes import choose_probes, probe
+from .probes import HeldOut, choose_probes, probe
 from .splits import Splits, stored
 from .storage import choose
 from .streaming import StreamBatches
@@ -36,7 +36,8 @@ class Common(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """The data, ready. `probe_inputs` (P, *shape) and `probe_targets` are on the device, as a batch's are.
+    """The data, ready. `probe_inputs` (P, *shape) and `probe_targets` are on the device, as a batch's are; `held_out`
+    has more examples to follow.
 
     `storage` is "memory" or "stream". `normalization` is on the device, and so is `context`, the dataset's own.
     `class_counts` says how many targets of the training part are of each class; empty in regression. `notes` are lines
@@ -50,6 +51,7 @@ class Prepared:
     probes: tuple[Probe, ...]
     probe_inputs: Tensor
     probe_targets: Tensor
+    held_out: HeldOut
     storage: str
     context: Mapping[str, Tensor] = field(default_factory=dict)
     class_counts: tuple[int, ...] = ()
@@ -110,6 +112,7 @@ def prepare(
         probes=tuple(probe(dataset, index) for index in chosen.tolist()),
         probe_inputs=on_device.apply(dataset.inputs[chosen].to(device)),
         probe_targets=on_device.targets(dataset.targets[chosen].to(device)),
+        held_out=HeldOut(dataset, splits, on_device, device),
         storage=storage,
         context={name: tensor.to(device) for name, tensor in dataset.context.items()},
         class_counts=_class_counts(dataset, splits),

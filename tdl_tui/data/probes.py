@@ -1,15 +1,21 @@
-"""A fixed handful of held-out examples that is followed while a model learns."""
+"""A handful of held-out examples that is followed while a model learns."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from tdl_tui.runs.records import Probe
 
-from .dataset import Dataset
+from .dataset import DataError, Dataset
+from .normalization import Normalization
 from .randomness import generator
 from .splits import Splits
+
+MOST = 64
+"""Probes of a run; `telemetry.probes` goes as far."""
 
 
 def choose_probes(dataset: Dataset, splits: Splits, count: int, seed: int) -> Tensor:
@@ -44,3 +50,27 @@ def probe(dataset: Dataset, index: int) -> Probe:
         )  # fewer digits to store than a picture's 256 levels need
     target = float(dataset.targets[index].reshape(-1)[-1 if dataset.shape.steps else 0])
     return Probe(index, dataset.shape.kind, tuple(values.shape), tuple(values.flatten().tolist()), target)
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Any example that was not trained on, by its number. `normalization` is on `device`."""
+
+    dataset: Dataset
+    splits: Splits
+    normalization: Normalization
+    device: torch.device
+
+    def find(self, index: int) -> tuple[Probe, Tensor, str]:
+        """The example as the run records it; as the model takes it, (1, *shape) on the device; and its part. Raises
+        DataError where there is none, or where it is trained on."""
+        if not 0 <= index < len(self.dataset):
+            raise DataError(f"there is no example {index}: they are 0 to {len(self.dataset) - 1}")
+        part = next(name for name, indices in self.splits if bool((indices == index).any()))
+        if part == "train":
+            held_out = " or ".join(
+                f"of the {name} part, such as {int(indices[0])}" for name, indices in self.splits if len(indices)
+            ).partition(" or ")[2]
+            raise DataError(f"example {index} is trained on; a probe is one that is held out: {held_out or 'none is'}")
+        inputs = self.dataset.inputs[index : index + 1].to(self.device)
+        return probe(self.dataset, index), self.normalization.apply(inputs), part

@@ -18,7 +18,7 @@ from .text import printable
 
 FOLDER = "commands"
 COMMANDS = (
-    *("pause", "resume", "stop", "stop_at_epoch_end", "cancel_stop", "checkpoint", "evaluate"),
+    *("pause", "resume", "stop", "stop_at_epoch_end", "cancel_stop", "checkpoint", "evaluate", "probe"),
     *("set", "undo", "rollback"),
 )
 LARGEST = 65536  # bytes of a command file
@@ -33,8 +33,8 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A verb with its arguments; for `set` they are TOML paths and values, {"optimizer.lr": 0.001}. `who` sent it,
-    "user@host"; "" where that is not known."""
+    """A verb with its arguments; for `set` they are TOML paths and values, {"optimizer.lr": 0.001}, for `probe`
+    numbers, {"examples": [12]}. `who` sent it, "user@host"; "" where that is not known."""
 
     id: str
     verb: str

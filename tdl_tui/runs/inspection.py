@@ -265,7 +265,7 @@ def _layers(connection: sqlite3.Connection, folder: Path, mend: bool) -> Iterato
 def _samples(connection: sqlite3.Connection, folder: Path, mend: bool) -> Iterator[Fault]:
     tables: tuple[tuple[samples.Table, str, str, int | None], ...] = (
         ("layer_sample", "layer", "layer statistics", len(LAYER_COLUMNS)),
-        ("probe_sample", "probe", "outputs of probes", None),
+        ("probe_sample", "probe", "outputs of probes", None),  # those before a probe was added have fewer
     )
     for table, of, what, width in tables:
         (count,) = connection.execute(f"SELECT count(*) FROM {of}").fetchone()
@@ -303,9 +303,10 @@ def _matrix(data: Any, step: Any, time: Any) -> None:
 
 
 def _sample(data: Any, step: Any, time: Any, count: int, width: int | None) -> None:
-    """Raises ValueError or TypeError for what is no sample of `count` rows, each of `width` numbers if that is told."""
+    """Raises ValueError or TypeError for what is no sample: of `count` rows, each of `width` numbers, or where that is
+    not told of at most `count`."""
     rows = samples.decode(data)
-    if len(rows) != count or (width is not None and any(len(row) != width for row in rows)):
+    if len(rows) > count or (width is not None and (len(rows) != count or any(len(row) != width for row in rows))):
         raise ValueError
     if not (isinstance(step, int) and isinstance(time, (int, float))):
         raise TypeError

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tdl_tui.registry import Task
 
 from . import metrics
+from .confusion import Confusion
 from .objectives import Objective
 
 
@@ -47,12 +48,13 @@ def evaluate(
     device: torch.device,
     autocast: Callable[[], AbstractContextManager[object]],
     between: Callable[[], None] = nothing,
+    confusion: Confusion | None = None,
 ) -> dict[str, float]:
     """The loss and the task's metric over all batches, each example counting the same, in one read.
 
     "loss" and "accuracy" (where each step has a target the share of right steps); in regression "loss", "r2" and
     "rmse", the last in the targets' units as the batches have them (standardised). NaN where there are no batches.
-    `between` is called after each batch and may raise.
+    `between` is called after each batch and may raise. `confusion` counts the classes that were said.
     """
     losses: list[Tensor] = []
     scores: list[Tensor] = []
@@ -64,7 +66,10 @@ def evaluate(
                 outputs = model(inputs)
                 losses.append(objective(outputs, targets).float())
             if task == "classification":
-                scores.append((outputs.argmax(1) == targets).sum().float())
+                said = outputs.argmax(1)
+                scores.append((said == targets).sum().float())
+                if confusion is not None:
+                    confusion.count(said, targets)
             else:
                 scores.append(metrics.moments(outputs.float(), targets))
             sizes.append(len(targets))

@@ -25,8 +25,10 @@ from .averaging import WeightAverage
 from .blocks import Blocks
 from .checkpoint_writer import CheckpointWriter
 from .closures import Closure
+from .confusion import Confusion
 from .control import Command, Control
 from .evaluation import evaluate, evaluating
+from .following import Following
 from .history import Replay
 from .layers import layers
 from .meters import Meters
@@ -140,6 +142,7 @@ class Trainer:
             objective=self.objective,
             total_norm=self.goes_by.gradients and self.clip is None,
         )
+        self.following = Following(prepared, self.telemetry, recorder)
         self.plan()
 
     def train(self) -> Result:
@@ -497,8 +500,9 @@ class Trainer:
 
     def _evaluate(self, part: str) -> dict[str, float]:
         self.random = checkpoints.random_states(self.device)  # they will be so again, whatever a model draws here
+        counts = Confusion(self.shape.outputs, self.device) if self.task == "classification" else None
         try:
-            return evaluate(
+            found = evaluate(
                 self.evaluated,
                 self.objective,
                 self.batches.part(part),
@@ -506,9 +510,13 @@ class Trainer:
                 device=self.device,
                 autocast=self.autocast,
                 between=self._between_batches,
+                confusion=counts,
             )
         finally:
             self.random = None
+        if counts is not None:
+            self.recorder.matrix(counts.matrix(part, self.position.step))
+        return found
 
     def _between_batches(self) -> None:
         if self.control.pending:

@@ -46,11 +46,12 @@ def run_training(folder: Path, control: Control) -> State:
     try:
         facts = reader.facts()
         done = history.read(reader)
+        followed = [probe.index for probe in reader.probes()]
     finally:
         reader.close()
     with RunWriter(folder) as writer:
         try:
-            return _train(folder, facts, done, writer, control)
+            return _train(folder, facts, done, followed, writer, control)
         except _Stopped:
             return State.STOPPED
         except Exception as error:  # noqa: BLE001  # whatever it was, the run ends as failed and says so
@@ -67,6 +68,7 @@ def _train(
     folder: Path,
     facts: dict[str, Any],
     done: list[Event],
+    followed: list[int],
     writer: RunWriter,
     control: Control,
 ) -> State:
@@ -119,6 +121,8 @@ def _train(
         recorder = Diagnosing(writer, chosen, prepared, device.type)
         recorder.recall(folder, step)
         trainer = Trainer(chosen, prepared, model, recorder, control, device=device, threads=threads, folder=kept)
+        if followed:
+            _follow(trainer, followed, step)
         trainer.meters.watch(folder, spent)
         if content:
             state.restore(trainer, content, replay)
@@ -134,6 +138,14 @@ def _train(
         if trainer is not None:
             trainer.close()
         prepared.batches.close()
+
+
+def _follow(trainer: Trainer, examples: list[int], step: int) -> None:
+    """Goes on with the probes that were added."""
+    try:
+        trainer.following.restore(examples)
+    except DataError as error:
+        trainer.recorder.event("warning", str(error), step)
 
 
 def _wait_for_data(line: str, writer: RunWriter, control: Control, step: int) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tdl_tui.data.dataset import DataError
 from tdl_tui.runs.records import State
 from tdl_tui.settables import SETTABLES, said
 
@@ -184,6 +185,19 @@ def checkpoint(trainer: Trainer, arguments: Arguments) -> Carried:
     return f"checkpoint at step {step:,}", {"name": name}
 
 
+def probe(trainer: Trainer, arguments: Arguments) -> str:
+    """Follows more examples from here on."""
+    _must_train(trainer)
+    examples = arguments.get("examples")
+    if not (isinstance(examples, list) and examples and all(type(index) is int for index in examples)):
+        raise Refused(f"which examples? Their numbers are asked for, got {examples}")
+    try:
+        followed = trainer.following.add(examples)
+    except DataError as error:
+        raise Refused(str(error)) from None
+    return f"{followed}, from step {trainer.position.step + 1:,} on"
+
+
 # --------------------------------------------------------------------------------------------------------- other values
 
 
@@ -294,6 +308,7 @@ VERBS: Mapping[str, Callable[[Trainer, Arguments], Carried]] = {
     "cancel_stop": cancel_stop,
     "checkpoint": checkpoint,
     "evaluate": evaluate,
+    "probe": probe,
     "set": set_value,
     "undo": undo,
     "rollback": rollback,

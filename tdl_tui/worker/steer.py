@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,11 @@ def stop(folder: Path, timeout: float = SECONDS) -> str:
 def checkpoint(folder: Path, timeout: float = SECONDS) -> str:
     """Writes a checkpoint that is kept, after the step in progress."""
     return _command(_summary(folder), folder, "checkpoint", timeout)
+
+
+def probe(folder: Path, examples: Sequence[int], timeout: float = SECONDS) -> str:
+    """Follows more held-out examples of the run's data, by their numbers, from the next step on."""
+    return _command(_summary(folder), folder, "probe", timeout, examples=list(examples))
 
 
 def set_value(folder: Path, values: Mapping[str, Any], timeout: float = SECONDS) -> str:
