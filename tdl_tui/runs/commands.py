@@ -19,7 +19,7 @@ from .text import printable
 FOLDER = "commands"
 COMMANDS = (
     *("pause", "resume", "stop", "stop_at_epoch_end", "cancel_stop", "checkpoint", "evaluate", "probe"),
-    *("set", "undo", "rollback"),
+    *("set", "undo", "rollback", "profile"),
 )
 LARGEST = 65536  # bytes of a command file
 LONGEST_NAME = 100

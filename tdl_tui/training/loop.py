@@ -33,6 +33,7 @@ from .history import Replay
 from .layers import layers
 from .meters import Meters
 from .passes import Pass, clipping, forward_pass, l1_penalty, with_gradients, without_gradients
+from .profiling import Profiler
 from .recorder import Recorder
 from .steering import RollBack, Stopped, carry_out, end_of_epoch, repeat, roll_back
 from .telemetry import Telemetry
@@ -131,6 +132,7 @@ class Trainer:
         self.blocks = Blocks(recorder, self.task)
         self.meters = Meters(recorder, device)
         self.timers = Timers(recorder, device)
+        self.profiler = Profiler(recorder, device, folder.parent if folder else None)
         self.telemetry = Telemetry(
             model,
             recorder,
@@ -171,7 +173,8 @@ class Trainer:
         """Trains and validates from the position to the end of the last epoch."""
         self._rest()
         repeat(self, self.replay.commands.get(self.position.step, ()))
-        at, blocks, telemetry, timers = self.position, self.blocks, self.telemetry, self.timers
+        at, blocks, telemetry = self.position, self.blocks, self.telemetry
+        timers, profiler = self.timers, self.profiler
         control, optimizer, groups = self.control, self.optimizer, self.optimizer.param_groups
         clip, average, repeated = self.clip, self.average, self.replay.commands
         parameters, clock, lr = self.parameters, time.perf_counter, math.nan
@@ -216,7 +219,12 @@ class Trainer:
                 if repeated and step in repeated:
                     repeat(self, repeated[step])
                     clip = self.clip
-                if control.pending or clock() >= blocks.deadline or len(blocks.losses) >= limit:
+                if (
+                    control.pending
+                    or clock() >= blocks.deadline
+                    or len(blocks.losses) >= limit
+                    or step == profiler.last
+                ):
                     self._between_steps()
                     clip = self.clip
 
@@ -337,12 +345,14 @@ class Trainer:
     def _between_steps(self) -> None:
         """Reads the block, does what was asked, keeps a checkpoint if it is time."""
         self.timers.end()
+        self.profiler.end(self.position.step)
         self._read_block()
         if self.control.pending:
             self._obey()
         self._checkpoint_aside()
         self.telemetry.plan(self.position.step)
         self.timers.plan(self.position.step)
+        self.profiler.begin(self.position.step)
 
     def _read_block(self, wait: bool = False) -> None:
         """Records what has been gathered; with `wait` to the last step. Raises NotFinite."""
@@ -595,6 +605,7 @@ class Trainer:
 
     def close(self) -> None:
         """Returns when nothing of it is under way any more."""
+        self.profiler.end(self.position.step, now=True)
         if self.kept is not None:
             self.kept.close()
 

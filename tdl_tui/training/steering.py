@@ -16,6 +16,7 @@ from tdl_tui.settables import SETTABLES, said
 
 from . import checkpoints, settings, state
 from .control import Command
+from .profiling import CannotProfile
 
 if TYPE_CHECKING:
     from .loop import Trainer
@@ -198,6 +199,21 @@ def probe(trainer: Trainer, arguments: Arguments) -> str:
     return f"{followed}, from step {trainer.position.step + 1:,} on"
 
 
+def profile(trainer: Trainer, arguments: Arguments) -> str:
+    """Has the next steps profiled; what was found is an event of its own."""
+    _must_train(trainer)
+    steps = arguments.get("steps")
+    if type(steps) is not int:
+        raise Refused(f"how many steps? A number is asked for, got {steps}")
+    if trainer.paused:
+        raise Refused("the training is paused: let it go on first")
+    try:
+        trainer.profiler.ask(steps)
+    except CannotProfile as error:
+        raise Refused(str(error)) from None
+    return f"profiles {steps:,} steps"
+
+
 # --------------------------------------------------------------------------------------------------------- other values
 
 
@@ -308,6 +324,7 @@ VERBS: Mapping[str, Callable[[Trainer, Arguments], Carried]] = {
     "cancel_stop": cancel_stop,
     "checkpoint": checkpoint,
     "evaluate": evaluate,
+    "profile": profile,
     "probe": probe,
     "set": set_value,
     "undo": undo,

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tdl_tui.runs import commands, lock, queue
+from tdl_tui.runs import commands, lock, profiles, queue
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.runs.records import State, Summary
+from tdl_tui.runs.records import Event, State, Summary
 from tdl_tui.runs.schema import UnreadableRun
 from tdl_tui.runs.writer import WriteError
 
@@ -21,6 +21,7 @@ from . import launch
 from .spare import Spare
 
 SECONDS = 60.0
+PROFILE_SECONDS = 600.0
 LIVE = (State.STARTING, State.RUNNING, State.PAUSED)
 OUT_OF_QUEUE = "taken out of the queue before it began"
 ENDED = (State.FINISHED, State.STOPPED, State.FAILED, State.LOST)
@@ -80,6 +81,26 @@ def probe(folder: Path, examples: Sequence[int], timeout: float = SECONDS) -> st
     return _command(_summary(folder), folder, "probe", timeout, examples=list(examples))
 
 
+def profile(folder: Path, steps: int = profiles.STEPS, timeout: float = PROFILE_SECONDS) -> Event:
+    """Has the next steps profiled, and returns the event that holds what was found (`profiles.profile_of`)."""
+    summary = _summary(folder)
+    if summary.state in (State.STOPPED, State.FAILED, State.LOST, State.FINISHED):
+        raise SteerError(f"{summary.id} is {summary.state}: a profile is taken of a training at work")
+    asked = _acknowledged(summary, folder, "profile", min(timeout, SECONDS), steps=steps)
+    deadline = time.monotonic() + timeout
+    with RunReader(folder) as reader:
+        while True:
+            ended = not lock.held(folder)
+            found = next((event for event in reader.events(asked.id) if event.kind == "profile"), None)
+            if found is not None:
+                return found
+            if ended:
+                raise SteerError(f"{summary.id} ended before it was profiled: it is {_summary(folder).state}")
+            if time.monotonic() >= deadline:
+                raise SteerError(f"{summary.id} has not made {steps} steps within {timeout:g} s; its events will tell")
+            time.sleep(commands.POLL_SECONDS)
+
+
 def set_value(folder: Path, values: Mapping[str, Any], timeout: float = SECONDS) -> str:
     """Changes values of a live run from the next step on; what can be changed is "optimizer.lr" (or "lr"), above 0."""
     return _command(_summary(folder), folder, "set", timeout, **_settings(values))
@@ -108,7 +129,12 @@ def _summary(folder: Path) -> Summary:
 
 
 def _command(summary: Summary, folder: Path, verb: str, timeout: float, **arguments: Any) -> str:
-    """Sends a command to a live run and waits until it was carried out; says what the run answered."""
+    """As `_acknowledged`; says what the run answered."""
+    return _acknowledged(summary, folder, verb, timeout, **arguments).text
+
+
+def _acknowledged(summary: Summary, folder: Path, verb: str, timeout: float, **arguments: Any) -> Event:
+    """Sends a command to a live run and waits until it was carried out: the run's answer."""
     if summary.state not in LIVE:
         raise SteerError(_out_of_reach(summary))
     try:
@@ -121,7 +147,7 @@ def _command(summary: Summary, folder: Path, verb: str, timeout: float, **argume
             event = commands.wait_acknowledged(folder, command, min(1.0, timeout))
             if event.data.get("refused"):
                 raise SteerError(event.text)
-            return event.text
+            return event
         except TimeoutError:
             if not lock.held(folder):
                 ended = _summary(folder)
