@@ -21,11 +21,23 @@ class Settable:
     label: str
     short: str
 
-    def option(self, architecture: str = "") -> Option:
-        """Its kind, range and help; those of an architecture's own are as that one has them."""
+    def option(self, document: Mapping[str, Any]) -> Option | None:
+        """Its kind, range and help in an experiment; None where its architecture is not known here."""
         section, _, name = self.path.rpartition(".")
-        options = ARCHITECTURES[architecture].options if section == "model.options" else section_options(section)
-        return next(option for option in options if option.name == name)
+        if section != "model.options":
+            options = section_options(section)
+        else:
+            architecture = _at(document, "model.architecture")
+            options = ARCHITECTURES[architecture].options if architecture in ARCHITECTURES.names() else ()
+        return next((option for option in options if option.name == name), None)
+
+    def check(self, value: Any, document: Mapping[str, Any]) -> Any:
+        """The value, or the one that a text means. Raises SpecError, saying what would be right."""
+        option = self.option(document) or Option(self.path, 0.0, "")
+        try:
+            return option.parse(value) if isinstance(value, str) else option.check(value)
+        except ValueError as error:
+            raise SpecError([Problem(self.path, str(error))]) from None
 
 
 DROPOUT = "model.options.dropout"

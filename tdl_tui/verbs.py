@@ -41,7 +41,7 @@ from tdl_tui.runs.table import RunTable
 from tdl_tui.runs.text import printable
 from tdl_tui.settables import SETTABLES, settable
 from tdl_tui.sizes import PartSizes, steps_per_epoch
-from tdl_tui.spec import Experiment, SpecError, assign, assign_text, experiment, read, section_options
+from tdl_tui.spec import Experiment, SpecError, assign, assign_text, experiment, read
 from tdl_tui.widgets.display import RATE, RATES, Display, display_of
 from tdl_tui.worker import steer
 from tdl_tui.worker.answers import SamplesAnswer
@@ -620,9 +620,8 @@ def set_value(
         name, equals, text = (part.strip() for part in assignment.partition("="))
         if not equals or not text:
             raise WrongRequest(f"set takes NAME=VALUE, as lr=3e-4, got {shown(assignment)}")
-        path = settable(name).path
-        document = _summary(_folder(run)).experiment
-        values[path] = settable(name, document).check(text, document)
+        found = settable(name)
+        values[found.path] = found.check(text, {})
     _steering(lambda folder: steer.set_value(folder, values), run, as_json)
 
 

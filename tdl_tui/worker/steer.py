@@ -1,27 +1,27 @@
-"""What a person does to a run: pause, resume, stop, checkpoint, a new learning rate. For screens and commands.
+"""What a person does to a run: pause, resume, stop, go back, change a value, … For screens and commands.
 
 Each function returns, with one line to show, when the run has acknowledged it. No torch.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tdl_tui.runs import commands, lock, profiles, queue
+from tdl_tui.runs import commands, kept, lock, queue
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Event, State, Summary
 from tdl_tui.runs.schema import UnreadableRun
 from tdl_tui.runs.writer import WriteError
+from tdl_tui.settables import settable
+from tdl_tui.spec import SpecError
 
 from . import launch
 from .spare import Spare
 
 SECONDS = 60.0
-PROFILE_SECONDS = 600.0
 LIVE = (State.STARTING, State.RUNNING, State.PAUSED)
 OUT_OF_QUEUE = "taken out of the queue before it began"
 ENDED = (State.FINISHED, State.STOPPED, State.FAILED, State.LOST)
@@ -71,6 +71,23 @@ def stop(folder: Path, timeout: float = SECONDS) -> str:
     return _command(summary, folder, "stop", timeout)
 
 
+def stop_at_epoch_end(folder: Path, timeout: float = SECONDS) -> str:
+    """Ends training, with a checkpoint, after the epoch under way and its validation."""
+    return _command(_summary(folder), folder, "stop_at_epoch_end", timeout)
+
+
+def cancel_stop(folder: Path, timeout: float = SECONDS) -> str:
+    """Takes a stop at the end of the epoch back."""
+    return _command(_summary(folder), folder, "cancel_stop", timeout)
+
+
+def stops_after(folder: Path) -> int | None:
+    """The epoch (from 1) after which a live run is to stop; None where nobody asked for that."""
+    with RunReader(folder) as reader:
+        found = reader.facts().get("stops_after")
+    return found if isinstance(found, int) else None
+
+
 def checkpoint(folder: Path, timeout: float = SECONDS) -> str:
     """Writes a checkpoint that is kept, after the step in progress."""
     return _command(_summary(folder), folder, "checkpoint", timeout)
@@ -81,42 +98,53 @@ def probe(folder: Path, examples: Sequence[int], timeout: float = SECONDS) -> st
     return _command(_summary(folder), folder, "probe", timeout, examples=list(examples))
 
 
-def profile(folder: Path, steps: int = profiles.STEPS, timeout: float = PROFILE_SECONDS) -> Event:
-    """Has the next steps profiled, and returns the event that holds what was found (`profiles.profile_of`)."""
+def evaluate(folder: Path, timeout: float = SECONDS) -> str:
+    """Validates at this step. Training, early stopping and the best weights feel nothing of it."""
+    return _command(_summary(folder), folder, "evaluate", timeout)
+
+
+def rollback(folder: Path, to: str = "last", timeout: float = SECONDS) -> str:
+    """Takes a live run back to one of its checkpoints ("last", "best", "step-500", 500); what was recorded after it is
+    dropped."""
     summary = _summary(folder)
-    if summary.state in (State.STOPPED, State.FAILED, State.LOST, State.FINISHED):
-        raise SteerError(f"{summary.id} is {summary.state}: a profile is taken of a training at work")
-    asked = _acknowledged(summary, folder, "profile", min(timeout, SECONDS), steps=steps)
-    deadline = time.monotonic() + timeout
-    with RunReader(folder) as reader:
-        while True:
-            ended = not lock.held(folder)
-            found = next((event for event in reader.events(asked.id) if event.kind == "profile"), None)
-            if found is not None:
-                return found
-            if ended:
-                raise SteerError(f"{summary.id} ended before it was profiled: it is {_summary(folder).state}")
-            if time.monotonic() >= deadline:
-                raise SteerError(f"{summary.id} has not made {steps} steps within {timeout:g} s; its events will tell")
-            time.sleep(commands.POLL_SECONDS)
+    if summary.state not in LIVE:
+        raise SteerError(f"{_out_of_reach(summary)}; tdl fork {summary.id} --from {to} goes on from a checkpoint")
+    return _command(summary, folder, "rollback", timeout, to=checkpoint_of(folder, to).name)
+
+
+def checkpoint_of(folder: Path, name: str) -> kept.Kept:
+    """The checkpoint of a run that a person means. Raises SteerError."""
+    try:
+        with RunReader(folder) as reader:
+            return kept.choose(kept.kept(folder, reader), name)
+    except (kept.UnknownCheckpoint, UnreadableRun) as error:
+        raise SteerError(f"{folder.name}: {error}") from None
+
+
+def undo(folder: Path, timeout: float = SECONDS) -> str:
+    """Sets back what the last change of a value that was not undone has changed."""
+    summary = _summary(folder)
+    if summary.state not in LIVE:
+        raise SteerError(f"{_out_of_reach(summary)}; of a live run a change of a value can be undone, a stop cannot")
+    return _command(summary, folder, "undo", timeout)
 
 
 def set_value(folder: Path, values: Mapping[str, Any], timeout: float = SECONDS) -> str:
-    """Changes values of a live run from the next step on; what can be changed is "optimizer.lr" (or "lr"), above 0."""
-    return _command(_summary(folder), folder, "set", timeout, **_settings(values))
+    """Changes values of a live run from the next step on, by their paths or for short; which, `settables` knows."""
+    summary = _summary(folder)
+    return _command(summary, folder, "set", timeout, **_settings(summary.experiment, values))
 
 
-def _settings(values: Mapping[str, Any]) -> dict[str, float]:
+def _settings(experiment: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     settings = {}
     for name, value in values.items():
-        if name not in ("lr", "optimizer.lr"):
-            raise SteerError(f"{name} cannot be changed while a run trains; optimizer.lr can")
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or value <= 0:
-            raise SteerError(f"optimizer.lr: must be a number above 0, got {value}")
-        settings["optimizer.lr"] = float(value)
+        try:
+            found = settable(name, experiment)
+            settings[found.path] = found.check(value, experiment)
+        except SpecError as error:
+            raise SteerError(str(error)) from None
     if not settings:
-        raise SteerError("nothing to change; say lr=VALUE")
+        raise SteerError("nothing to change; say NAME=VALUE, as lr=3e-4")
     return settings
 
 

@@ -51,7 +51,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["stop", "../.."], 'no run "../.."'),
     (["rm"], "Missing argument"),
     (["rm", "a\x1b[2Jb"], "no run"),
-    (["set", "last", "momentum=1"], 'set takes lr=VALUE, got "momentum=1"'),
+    (["set", "last", "momentum=1"], '"momentum" cannot be changed while a run trains; there are lr, weight_decay'),
     (["set", "last", "lr=-1"], "optimizer.lr: must be above 0, got -1"),
     (["set", "last", "lr=nan"], "optimizer.lr: must be above 0, got nan"),
     (["models", "mpl"], 'no architecture "mpl" (nearest: "mlp")'),

@@ -122,13 +122,16 @@ def test_a_lost_run_says_what_would_help(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"momentum": 0.9}, "momentum cannot be changed"),
+        ({"momentum": 0.9}, '"momentum" cannot be changed while a run trains.*there are lr, weight_decay'),
         ({"lr": 0}, "above 0"),
         ({"lr": -1.0}, "above 0"),
         ({"optimizer.lr": float("nan")}, "above 0"),
         ({"lr": float("inf")}, "above 0"),
         ({"lr": True}, "above 0"),
-        ({"lr": "fast"}, "got fast"),
+        ({"lr": "fast"}, 'got "fast"'),
+        ({"epochs": 0.5}, "training.epochs: must be a whole number"),
+        ({"dropout": 0.5, "lr": 0}, "above 0"),
+        ({"telemetry": 2}, "telemetry.budget: must be 0 to 1"),
         ({}, "nothing to change"),
     ],
 )
