@@ -173,8 +173,8 @@ def end_text(summary: Summary) -> str:
     return " · ".join(parts)
 
 
-def run_text(summary: Summary, folder: Path) -> str:
-    """Everything `tdl show` says of a run."""
+def run_text(summary: Summary, folder: Path, more: Iterable[tuple[str, str]] = ()) -> str:
+    """Everything `tdl show` says of a run; `more` are lines of others, each with its label."""
     now = time.time()
     rows = [
         ("run", summary.id),
@@ -183,6 +183,7 @@ def run_text(summary: Summary, folder: Path) -> str:
         ("progress", _progress_line(summary)),
         ("best", f"{best_text(summary)} at step {count(summary.best.step)}" if summary.best else ""),
         ("test", ", ".join(f"{name} {number(value)}" for name, value in (summary.test or {}).items())),
+        *more,
         ("device", f"{summary.device} on {summary.host}, process {summary.pid}" if summary.pid else ""),
         (
             "made",

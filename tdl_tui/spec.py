@@ -165,6 +165,9 @@ class Telemetry(Section):
     probes: Annotated[int, Field(ge=0, le=64, strict=True)] = Field(
         16, description="held-out examples whose outputs are followed"
     )
+    grid_intensity: Annotated[Number, Field(ge=0, le=10_000)] = Field(
+        0.0, description="grams of CO₂ a kWh of your electricity gives off; 0: not known, then no CO₂ is shown"
+    )
 
 
 class Experiment(Section):

@@ -67,7 +67,7 @@ def verdict(shares: Mapping[str, float]) -> Verdict | None:
             "more data.loader_workers, less or cheaper augmentation, or data small enough to be held in memory",
         )
     if optimizer >= MOSTLY:
-        return Verdict("unclear", f"the optimizer takes {optimizer:.0%} of the steps", "look with tdl profile")
+        return Verdict("unclear", f"the optimizer takes {optimizer:.0%} of the steps", _OPTIMIZER)
     return _of_computing(known.get(LEAST, math.nan), known.get(MOST, math.nan))
 
 
@@ -88,9 +88,10 @@ def _of_computing(least: float, most: float) -> Verdict:
     seen = "what an operation costs is not known here"
     if not math.isnan(most):
         seen = f"one example takes {most:.0%} as long as the batch"
-    return Verdict("unclear", seen, "look with tdl profile")
+    return Verdict("unclear", seen, "a larger batch may cost little more; tdl profile shows what a step is made of")
 
 
+_OPTIMIZER = "an optimizer that does less a step, or a larger batch, which takes fewer steps"
 _BETWEEN = {
     "telemetry": "a smaller telemetry.budget",
     "checkpoint": "a longer training.checkpoint_seconds",

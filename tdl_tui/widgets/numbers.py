@@ -90,3 +90,20 @@ def percent(share: float) -> str:
         return "–"
     value = share * 100
     return f"{value:.0f} %" if abs(value) >= 99.95 or value == 0 else f"{value:.1f} %"
+
+
+def joules(value: float) -> str:
+    """Energy: "812 J", "1.23 Wh", "4.56 kWh"."""
+    if not math.isfinite(value):
+        return "–"
+    if abs(value) < 3600:
+        return f"{real(value)} J"
+    hours = value / 3600
+    return f"{real(hours)} Wh" if hours < 1000 else f"{real(hours / 1000)} kWh"
+
+
+def mass(grams: float) -> str:
+    """A mass: "0.123 g", "12.3 g", "4.56 kg"."""
+    if not math.isfinite(grams):
+        return "–"
+    return f"{real(grams)} g" if grams < 1000 else f"{real(grams / 1000)} kg"
