@@ -136,10 +136,11 @@ class RunReader:
         with self._series(name) as series:
             return next(_points(series, 0, 1), None)
 
-    def last(self, name: str) -> Point | None:
-        """The last point of a series; None where there is none."""
+    def last(self, name: str, step: int | None = None) -> Point | None:
+        """The last point of a series at or before a step, or of all; None where there is none."""
         with self._series(name) as series:
-            return next(_points(series, series.count - 1, series.count), None) if series.count else None
+            _, stop = _range(series, None, step)
+            return next(_points(series, stop - 1, stop), None) if stop else None
 
     def extent(self, name: str) -> tuple[int, int, int] | None:
         """First step, last step and number of points; None where there are none."""
@@ -215,8 +216,14 @@ class RunReader:
             ).fetchall()
             return [_probe(*row) for row in rows]
 
+    def probe_count(self) -> int:
+        """How many examples are followed by now; some may have been added."""
+        with self._transaction() as connection:
+            (number,) = connection.execute("SELECT count(*) FROM probe").fetchone()
+            return _whole(number)
+
     def probe_sample(self, step: int | None = None) -> ProbeSample | None:
-        """The newest probe sample at or before a step, or of all."""
+        """The newest probe sample at or before a step, or of all. Those before a probe was added have fewer rows."""
         row = self._sample("probe_sample", step)
         return row and ProbeSample(*row)
 
@@ -230,6 +237,12 @@ class RunReader:
                 for n in numbers
             ]
             return [ProbeSample(step, time, samples.decode(data)) for step, time, data in rows]
+
+    def sampled_steps(self) -> list[int]:
+        """The steps of all layer and probe samples, ascending, each once."""
+        with self._transaction() as connection:
+            rows = connection.execute("SELECT step FROM layer_sample UNION SELECT step FROM probe_sample ORDER BY step")
+            return [_whole(step) for (step,) in rows]
 
     def matrix_names(self) -> list[str]:
         """The names of all matrices, sorted."""
@@ -265,6 +278,16 @@ class RunReader:
                 (after_id, limit),
             ).fetchall()
             return [_event(*row) for row in rows]
+
+    def events_before(self, before_id: int, step: int, limit: int = 1000) -> list[Event]:
+        """The newest `limit` events before the one with an id, of those at or before a step, in order."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "SELECT id, time, step, kind, text, data FROM event WHERE id < ? AND step <= ?"
+                " ORDER BY id DESC LIMIT ?",
+                (before_id, step, limit),
+            ).fetchall()
+            return [_event(*row) for row in reversed(rows)]
 
     # ---------------------------------------------------------------------------------------------------- internals
 
@@ -386,6 +409,12 @@ def _text(value: object) -> str:
     return value
 
 
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no whole number")
+    return value
+
+
 def _event(number: int, time: float, step: int, kind: str, text: str, data: str) -> Event:
     """The event in a row. Raises ValueError or TypeError where that is none."""
     details = json.loads(data)
@@ -432,6 +461,7 @@ def summarize(folder: Path, facts: dict[str, Any]) -> Summary:
             pid=_typed(facts, "pid", int, 0),
             host=printable(_typed(facts, "host", str, "") or str(worker.get("host", ""))),
             device=printable(_typed(facts, "device", str, "")),
+            diagnoses=tuple(map(diagnosis, _typed(facts, "diagnoses", list, []))),
         )
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise schema.damaged(folder / schema.FILE, error) from None
@@ -461,7 +491,6 @@ def _experiment(document: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(table, dict) or not isinstance(table.get(key, ""), str):
             raise TypeError(f"experiment.{section} is {table!r}"[:200])
     _check_plain(document, DEEPEST)
-            diagnoses=tuple(map(diagnosis, _typed(facts, "diagnoses", list, []))),
     return document
 
 
@@ -493,6 +522,23 @@ def _best(document: dict[str, Any]) -> Best:
     return replace(best, value=float(best.value))
 
 
+def diagnosis(document: dict[str, Any]) -> Diagnosis:
+    """The diagnosis that a fact or an event holds. Raises TypeError or ValueError where that is none."""
+    found = Diagnosis(**document)
+    words = found.rule, found.word, found.seen, found.means, *found.tries
+    fits = isinstance(found.tries, list) and isinstance(found.change, dict) and isinstance(found.step, int)
+    if not fits or not all(isinstance(word, str) for word in words) or found.severity not in get_args(Severity):
+        raise TypeError(f"a diagnosis is {document!r}"[:200])
+    _check_plain(found.change, DEEPEST)
+    return replace(
+        found,
+        word=printable(found.word),
+        seen=printable(found.seen),
+        means=printable(found.means),
+        tries=tuple(map(printable, found.tries)),
+    )
+
+
 def _figures(document: dict[str, Any] | None) -> dict[str, float] | None:
     if document is not None and not all(isinstance(value, (int, float)) for value in document.values()):
         raise TypeError(f"test is {document!r}")
@@ -519,20 +565,3 @@ def unreadable_summary(folder: Path, error: UnreadableRun) -> Summary:
     except OSError:
         moment = 0.0
     return Summary(folder.name, folder.name, State.FAILED, moment, moment, message=damage, damage=damage)
-def diagnosis(document: dict[str, Any]) -> Diagnosis:
-    """The diagnosis that a fact or an event holds. Raises TypeError or ValueError where that is none."""
-    found = Diagnosis(**document)
-    words = found.rule, found.word, found.seen, found.means, *found.tries
-    fits = isinstance(found.tries, list) and isinstance(found.change, dict) and isinstance(found.step, int)
-    if not fits or not all(isinstance(word, str) for word in words) or found.severity not in get_args(Severity):
-        raise TypeError(f"a diagnosis is {document!r}"[:200])
-    _check_plain(found.change, DEEPEST)
-    return replace(
-        found,
-        word=printable(found.word),
-        seen=printable(found.seen),
-        means=printable(found.means),
-        tries=tuple(map(printable, found.tries)),
-    )
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from textual.strip import Strip
 
@@ -31,12 +31,19 @@ SIGNS = {
 
 
 def draw_events(
-    events: Sequence[Event], width: int, height: int, palette: Palette, *, dates: bool = False, whole: bool = False
+    events: Sequence[Event],
+    width: int,
+    height: int,
+    palette: Palette,
+    *,
+    dates: bool = False,
+    whole: bool = False,
+    marked: Collection[int] = (),
 ) -> list[Strip]:
     """The last events in at most `height` lines: local time, step, sign, text. With `dates` the day is said too.
 
     Each has one line; with `whole` as many as its text takes. A sample's own text, with its ends of lines, is in its
-    data.
+    data. Those whose ids are `marked` stand out.
     """
     if not events:
         return [line([("nothing has happened yet", ink(palette.muted))], width)][:height]
@@ -54,7 +61,8 @@ def draw_events(
         text = [said.replace("\n", LINE_END if event.kind == "sample" else " ")]
         if whole and room >= 20:
             text = wrapped(said, room) if event.kind == "sample" else textwrap.wrap(said, room) or [""]
-        lines = [line([(before, muted), (f"{SIGNS.get(event.kind, '·')} ", hue), (text[0], hue)], width)]
+        lead = ink(palette.accent, bold=True) if event.id in marked else muted
+        lines = [line([(before, lead), (f"{SIGNS.get(event.kind, '·')} ", hue), (text[0], hue)], width)]
         lines += [line([(" " * (width - room), muted), (part, hue)], width) for part in text[1:]]
         out = [*lines, *out]
         if len(out) >= height:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from rich.cells import cell_len
 from textual.strip import Strip
@@ -73,6 +74,33 @@ def seconds_left(summary: Summary) -> float:
     return progress.seconds / progress.step * max(0, progress.total_steps - progress.step)
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What is looked at of a run that has come to the step `reach`: `seconds` since its start, NaN where that is not
+    known; `playing` when the next moments follow by themselves."""
+
+    step: int
+    reach: int
+    seconds: float = math.nan
+    playing: bool = False
+
+
+def _said_of_moment(moment: Moment, steps_per_epoch: int, palette: Palette) -> Item:
+    muted, text = ink(palette.muted), ink(palette.text)
+    reach = grouped(moment.reach)
+    pieces: Item = [
+        (f"{'▸' if moment.playing else '◂'} at step ", ink(palette.accent, bold=True)),
+        (fit(grouped(moment.step), len(reach), "right"), ink(palette.accent, bold=True)),
+        (f" of {reach}", muted),
+    ]
+    if steps_per_epoch:
+        epoch, last = (str(-(-step // steps_per_epoch)) for step in (moment.step, moment.reach))
+        pieces += [(" · epoch ", muted), (fit(epoch, len(last), "right"), text)]
+    if not math.isnan(moment.seconds):
+        pieces += [(" · ", muted), (duration(max(0.0, moment.seconds)), text)]
+    return pieces
+
+
 def draw_header(
     summary: Summary,
     title: str,
@@ -81,8 +109,10 @@ def draw_header(
     palette: Palette,
     *,
     notes: Sequence[str] = (),
+    moment: Moment | None = None,
 ) -> list[Strip]:
-    """Two lines. `latest` holds the newest values of lr, speed and system series; `notes` what else there is to say."""
+    """Two lines. `latest` holds the values of lr, speed and system series, the newest or those of a `moment` that is
+    looked at; `notes` what else there is to say."""
     text, muted = ink(palette.text), ink(palette.muted)
     progress, state = summary.progress, summary.state
     share = progress.step / progress.total_steps if progress.total_steps else 0.0
@@ -110,14 +140,17 @@ def draw_header(
         first.append([("took ", muted), (duration(progress.seconds), text)])
     first.append(steps)
     second: list[Item] = []
-    if summary.device:
+    if moment is not None:
+        second.append(_said_of_moment(moment, progress.steps_per_epoch, palette))
+    elif summary.device:
         second.append([(summary.device, text)])
-    if state.live and "speed/samples_per_s" in latest:
+    telling = state.live or moment is not None
+    if telling and "speed/samples_per_s" in latest:
         second.append([(fit(count(latest["speed/samples_per_s"]), 5, "right"), text), (" samples/s", muted)])
     if "lr" in latest:
         second.append([("lr ", muted), (brief(latest["lr"]), text)])
-    second += [[(label + " ", muted), (value, text)] for label, value in system_figures(latest)] if state.live else []
-    if summary.test:
+    second += [[(label + " ", muted), (value, text)] for label, value in system_figures(latest)] if telling else []
+    if summary.test and moment is None:
         second.append(
             [
                 ("test ", muted),
