@@ -2,14 +2,14 @@
 
 What a program writes is taken by the system, by ssh, by tmux, long before a slow line has carried it. So the terminal
 is asked for its cursor's place behind every few hundred bytes (DSR 6, ECMA-48 § 8.3.35): it answers when it has come
-to there. A terminal that never answers is behind only while the system takes no more.
+to there. One question is open at a time, since an answer does not say to which it belongs. A terminal that never
+answers is behind only while the system takes no more.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -25,7 +25,7 @@ AHEAD = 1024
 PATIENCE = 5.0
 """Seconds after which an answer counts as lost."""
 PARTING = 1.0
-"""Seconds for which answers are waited for at the end: what comes later would stand behind the shell's prompt."""
+"""Seconds for which the answer is waited for at the end: one that comes later would stand behind the shell's prompt."""
 
 
 class Pace:
@@ -35,7 +35,7 @@ class Pace:
         self._clock = clock
         self._written = self._taken = self._arrived = self._asked = 0
         self._asked_at = 0.0
-        self._questions: deque[int] = deque()
+        self._open = False
         self._answers = False
         self._answered = threading.Event()
 
@@ -49,21 +49,19 @@ class Pace:
 
     def ask(self) -> bool:
         """Whether to ask the terminal now; it then counts as asked."""
-        if self._written - self._asked < EVERY:
+        if self._open or self._written - self._asked < EVERY:
             return False
         self._asked, self._asked_at = self._written, self._clock()
-        self._questions.append(self._asked)
+        self._open = True
         self._answered.clear()
         return True
 
     def answer(self) -> bool:
         """The terminal has said where its cursor is; False where it was not asked."""
-        if not self._questions:
+        if not self._open:
             return False
-        self._answers = True
-        self._arrived = self._questions.popleft()
-        if not self._questions:
-            self._answered.set()
+        self._open, self._answers, self._arrived = False, True, self._asked
+        self._answered.set()
         return True
 
     @property
@@ -74,14 +72,13 @@ class Pace:
         if not self._answers or self._written - self._arrived <= AHEAD:
             return False
         if self._clock() - self._asked_at < PATIENCE:
-            return bool(self._questions)
-        self._questions.clear()
-        self._arrived = self._written
+            return self._open
+        self._open, self._arrived = False, self._written
         return False
 
     def part(self) -> None:
-        """Waits for the answers that are still to come, where any ever came."""
-        if self._answers and self._questions:
+        """Waits for the answer that is still to come, where any ever came."""
+        if self._answers and self._open:
             self._answered.wait(PARTING)
 
 
@@ -121,13 +118,18 @@ class PacedDriver(LinuxDriver):
 
     def flush(self) -> None:
         """A frame is whole: the terminal is asked where it is, if that was long ago."""
+        self._ask()
+        super().flush()
+
+    def _ask(self) -> None:
         if self.pace.ask():
             self.write(ASK)
-        super().flush()
 
     def process_message(self, message: Message) -> None:
         """Takes the answers; all else goes to the app."""
-        if not (isinstance(message, events.CursorPosition) and self.pace.answer()):
+        if isinstance(message, events.CursorPosition) and self.pace.answer():
+            self._ask()
+        else:
             super().process_message(message)
 
     def disable_input(self) -> None:

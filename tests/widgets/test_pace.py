@@ -44,8 +44,7 @@ def test_one_that_answers_is_waited_for_until_it_has_come_near() -> None:
     assert not pace.behind
     frame(pace, EVERY)
     assert pace.behind
-    assert pace.answer()
-    assert not pace.behind
+    assert pace.answer() and pace.ask() and not pace.behind
 
 
 def test_small_frames_are_not_asked_after() -> None:
@@ -75,15 +74,12 @@ def test_what_is_under_way_is_bounded_by_a_frame(lengths: list[int]) -> None:
     pace = Pace(Clock())
     frame(pace, EVERY)
     pace.answer()
-    line: list[int] = []  # what is under way, and where the terminal answers (0)
+    line: list[int] = []  # what is under way: frames, and questions (0)
     for length in lengths:
         if pace.behind:
-            line.pop(0)
-            if line and line[0] == 0:
-                line.pop(0)
+            if line.pop(0) == 0:
                 assert pace.answer()
+                line += [0] * pace.ask()
             continue
-        line.append(length)
-        if frame(pace, length):
-            line.append(0)
-        assert sum(line) <= AHEAD + EVERY + 2 * max(lengths)
+        line += [length + 1] + [0] * frame(pace, length)
+        assert sum(line) <= AHEAD + EVERY + 2 * max(lengths) + len(line)
