@@ -22,14 +22,16 @@ PREDICTED = "▶"
 RIGHT = "✔"
 
 
-def softmax(logits: Sequence[float]) -> list[float]:
-    """exp(z_i) / sum exp(z_j), shifted by the maximum (Goodfellow et al. 2016, section 4.1); NaN where undefined."""
+def softmax(logits: Sequence[float], temperature: float = 1.0) -> list[float]:
+    """exp(z_i / T) / sum exp(z_j / T), shifted by the maximum (Goodfellow et al. 2016, section 4.1); NaN where
+    undefined. A temperature T above 1 makes the classes more alike, one below 1 less; their order stays (Guo et al.
+    2017, section 4.2)."""
     if not logits or any(math.isnan(z) for z in logits):
         return [math.nan] * len(logits)
     top = max(logits)
     if math.isinf(top):
         return [math.nan] * len(logits)
-    powers = [math.exp(z - top) for z in logits]
+    powers = [math.exp((z - top) / temperature) for z in logits]
     total = sum(powers)
     return [power / total for power in powers]
 
@@ -58,14 +60,19 @@ class ClassBars:
             return -1
         return max(range(len(self.logits)), key=self.logits.__getitem__)
 
+    @property
+    def right(self) -> bool:
+        return self.predicted == self.target
+
     def name(self, index: int) -> str:
         return visible(self.names[index]) if 0 <= index < len(self.names) else str(index)
 
 
-def chosen_rows(bars: ClassBars, rows: int) -> list[int]:
-    """Which classes are shown: all in order where they fit, else the highest logits with the target among them."""
+def chosen_rows(bars: ClassBars, rows: int, *, ranked: bool = False) -> list[int]:
+    """Which classes are shown: all in order where they fit, else (and if `ranked`) those of the highest logits, the
+    highest first, with the target among them."""
     classes = len(bars.logits)
-    if classes <= rows:
+    if classes <= rows and not ranked:
         return list(range(classes))
     order = sorted(range(classes), key=lambda c: (-bars.logits[c] if bars.logits[c] == bars.logits[c] else 0.0, c))
     top = order[:rows]
@@ -74,15 +81,25 @@ def chosen_rows(bars: ClassBars, rows: int) -> list[int]:
     return top
 
 
-def draw_classes(bars: ClassBars, logits: bool, width: int, height: int, palette: Palette) -> list[Strip]:
-    """A row a class: sign, name, bar, figure; in two columns where one does not hold all. `logits`: raw outputs."""
+def draw_classes(
+    bars: ClassBars,
+    logits: bool,
+    width: int,
+    height: int,
+    palette: Palette,
+    *,
+    ranked: bool = False,
+    temperature: float = 1.0,
+) -> list[Strip]:
+    """A row a class: sign, name, bar, figure; in two columns where one does not hold all. `logits`: raw outputs;
+    `ranked`: the most probable first."""
     classes = len(bars.logits)
     columns = 2 if classes > height and width >= 2 * 22 else 1
-    rows = chosen_rows(bars, height * columns)
+    rows = chosen_rows(bars, height * columns, ranked=ranked)
     each = (width - 2 * (columns - 1)) // columns
     beside = 15 if each >= 20 else 10 if logits else 8  # in little room the bar goes before the names
     label = min(max((cell_len(bars.name(c)) for c in range(classes)), default=1), max(3, each - beside))
-    values = list(bars.logits) if logits else softmax(bars.logits)
+    values = list(bars.logits) if logits else softmax(bars.logits, temperature)
     reach = round_up(max((abs(v) for v in values if TINY < abs(v) < HUGE), default=1.0)) if logits else 1.0
     per_column = -(-len(rows) // columns)
     out: list[Strip] = []

@@ -19,6 +19,8 @@ from .numbers import real
 from .palette import Palette
 
 _SHADES = " ░▒▓█"
+COVERED = 4
+"""Pixels a new one is made of, along each side at most: a large picture takes no longer than a small one."""
 
 
 def picture_size(shape: tuple[int, ...], width: int, height: int) -> tuple[int, int]:
@@ -35,7 +37,8 @@ def picture_size(shape: tuple[int, ...], width: int, height: int) -> tuple[int, 
 
 
 def resample(plane: Sequence[float], size: tuple[int, int], wanted: tuple[int, int]) -> list[float]:
-    """A plane of columns x rows values, row by row, at another size: each new pixel is the mean of those it covers."""
+    """A plane of columns x rows values, row by row, at another size: each new pixel is the mean of those it covers, of
+    many some that lie evenly among them."""
     columns, rows = size
     out: list[float] = []
     for y in range(wanted[1]):
@@ -44,7 +47,8 @@ def resample(plane: Sequence[float], size: tuple[int, int], wanted: tuple[int, i
         for x in range(wanted[0]):
             left = x * columns // wanted[0]
             right = max(left + 1, -(-(x + 1) * columns // wanted[0]))
-            covered = [plane[r * columns + c] for r in range(top, bottom) for c in range(left, right)]
+            down, along = 1 + (bottom - top - 1) // COVERED, 1 + (right - left - 1) // COVERED
+            covered = [plane[r * columns + c] for r in range(top, bottom, down) for c in range(left, right, along)]
             out.append(sum(covered) / len(covered))
     return out
 

@@ -8,12 +8,19 @@ from collections.abc import Sequence
 LEVELS = "▁▂▃▄▅▆▇█"
 
 
-def sparkline(points: Sequence[tuple[float, float]], width: int, reach: float, *, log: bool = False) -> str:
+def sparkline(
+    points: Sequence[tuple[float, float]],
+    width: int,
+    reach: float,
+    *,
+    log: bool = False,
+    ends: tuple[float, float] | None = None,
+) -> str:
     """Points (x, y), x ascending from 0 to `reach`, as `width` cells: each cell is the mean of its points.
 
     A cell between points holds the one before, beyond the last it is blank; a value that is not finite shows as "×".
     With `log`, heights are orders of magnitude (at least one), and zeros stand at the bottom. The scale's ends are
-    round, so that a new point seldom moves the others.
+    round, so that a new point seldom moves the others; or they are `ends`.
     """
     if width < 1:
         return ""
@@ -22,7 +29,7 @@ def sparkline(points: Sequence[tuple[float, float]], width: int, reach: float, *
         columns[min(width - 1, max(0, int(x / reach * width) if reach > 0 else 0))].append(y)
     heights = _held([_height(values, log) for values in columns])
     finite = [h for h in heights if h is not None and math.isfinite(h)]
-    low, high = _ends(finite, log)
+    low, high = ends or _ends(finite, log)
     return "".join(_cell(height, low, high) for height in heights)
 
 
