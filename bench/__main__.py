@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
-ORDER = ("training", "neighbour", "launch", "start", "wire", "open_run", "home", "store", "checkpoints")
+ORDER = ("training", "neighbour", "launch", "start", "wire", "open_run", "cursor", "home", "store", "checkpoints")
 FIXED = ("name", "goal", "value", "unit", "met")
 
 
