@@ -25,6 +25,7 @@ from .confirm import AskScreen, ConfirmScreen
 from .frame import KeyBar
 from .run_charts import ChartPanel
 from .run_gradients import GradientPanel
+from .run_machine import MachinePanel
 from .run_panels import Choices, EventsPanel, HeaderPanel, NoticePanel, Panel
 from .run_probes import ProbePanel
 from .run_snapshot import Snapshot, Wants
@@ -85,6 +86,7 @@ class RunScreen(LiveScreen[None]):
         Binding("r", "steer('start')", "start", group=STEERING, tooltip="at once, before its turn"),
         Binding("s", "stop", "stop", group=STEERING, tooltip="with a checkpoint to resume from; asks first"),
         Binding("c", "steer('checkpoint')", "checkpoint", group=STEERING, tooltip="keep the weights as they are now"),
+        Binding("P", "steer('profile')", "profile", show=False, group=STEERING, tooltip="what ten steps are made of"),
         Binding("l", "learning_rate", "lr", group=STEERING, tooltip="another learning rate from now on"),
         Binding("escape,q", "back", "back", group=LOOKING),
         Binding("z", "zoom", "enlarge", group=PANELS, tooltip="a panel, the next, and back"),
@@ -117,6 +119,7 @@ class RunScreen(LiveScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield HeaderPanel(id="header")
+        yield MachinePanel(id="machine")
         yield NoticePanel(id="notice")
         with Vertical(id="panels"):
             with Horizontal(id="charts", classes="row"):
@@ -178,7 +181,8 @@ class RunScreen(LiveScreen[None]):
     def _show(self) -> None:
         if not self.is_active:
             return  # what lies above covers it; it is shown when this screen is back
-        if _wants(self.snapshot) != self._wanted:
+        fits = self.query_one(MachinePanel).fits(self.snapshot, self.size)
+        if _wants(self.snapshot) != self._wanted or not fits:
             self._arrange()
         for panel in self.query(Panel):
             if panel.display:
@@ -201,7 +205,8 @@ class RunScreen(LiveScreen[None]):
         enlarged = _PANELS.get(self.enlarged, "")
         panels = self.query_one("#panels")
         notice = self.query_one(NoticePanel)
-        available = self.size.height - 3 - (1 if notice.display else 0)
+        machine = self.query_one(MachinePanel).fit(self.snapshot, self.size)
+        available = self.size.height - 3 - (1 if notice.display else 0) - machine
         rows, layers, drawn = self._wanted = _wants(self.snapshot)
         for row, height in zip(panels.children, heights(available, rows, layers, drawn=drawn), strict=True):
             inside = [child.id for child in row.children]
@@ -326,6 +331,7 @@ _SUITED = {
     "restart": (State.STOPPED, State.FAILED, State.LOST),
     "start": (State.QUEUED,),
     "checkpoint": (State.RUNNING, State.PAUSED),
+    "profile": (State.RUNNING,),
 }
 _DOING = {
     "pause": "pausing after the step in progress …",
@@ -333,6 +339,7 @@ _DOING = {
     "restart": "starting a worker from the last checkpoint …",
     "start": "starting a worker …",
     "checkpoint": "writing a checkpoint …",
+    "profile": "profiling the next steps …",
     "stop": "stopping with a checkpoint …",
     "leave": "taking it out of the queue …",
     "set": "setting the learning rate to {value} …",
@@ -349,6 +356,8 @@ def _steer(verb: str, value: float, folder: Path, spare: Spare | None) -> str:
             return steer.resume(folder, spare=spare)
         case "checkpoint":
             return steer.checkpoint(folder)
+        case "profile":
+            return steer.profile(folder).text
         case "stop" | "leave":
             return steer.stop(folder)
         case _:

@@ -13,6 +13,7 @@ from tdl_tui.widgets.chart import View
 from tdl_tui.widgets.events import draw_events
 from tdl_tui.widgets.header import draw_header, said_of_state
 from tdl_tui.widgets.lines import Piece, heading, ink, line
+from tdl_tui.widgets.system import outside
 
 from .frame import palette
 from .run_snapshot import NOTHING, Snapshot, Wants
@@ -75,7 +76,12 @@ class HeaderPanel(Panel):
 
     def drawn(self, snapshot: Snapshot, width: int, height: int) -> Sequence[Strip]:
         return draw_header(
-            snapshot.summary, snapshot.title, snapshot.latest, width, palette(self.app), notes=_setting(snapshot)
+            snapshot.summary,
+            snapshot.title,
+            outside(snapshot.latest, self.screen.size.height),
+            width,
+            palette(self.app),
+            notes=_setting(snapshot),
         )
 
 

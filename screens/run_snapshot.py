@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar, get_args
 
 from tdl_tui.registry import DATASETS, DataShape, Kind, Task
+from tdl_tui.runs.bottleneck import shares
 from tdl_tui.runs.reader import RunReader, unreadable_summary
 from tdl_tui.runs.records import LAYER_COLUMNS, Bucket, Event, LayerSample, Matrix, Probe, ProbeSample, State, Summary
 from tdl_tui.runs.schema import Damaged, Locked, UnreadableRun
@@ -278,6 +279,7 @@ class Source:
         for name, buckets in series.items():  # of what is not finite a bucket only knows that it is not
             if buckets and not buckets[-1].count:
                 newest[name] = reader.last(name)
+        latest = {name: point.value for name, point in newest.items() if point is not None}
         layer_names = before.layer_names or tuple(printable(name) for name in reader.layer_names())
         probes = before.probes if len(before.probes) == reader.probe_count() else tuple(reader.probes())
         outputs = reader.probe_sample() if probes else None
@@ -291,7 +293,7 @@ class Source:
             close_up=close_up,
             matrix_names=tuple(map(printable, matrix_names)),
             matrices=matrices,
-            latest={name: point.value for name, point in newest.items() if point is not None},
+            latest={**_time(reader, summary, names), **latest},
             layer_names=layer_names,
             layer_samples=self._layer_samples(before.layer_samples, 2 * columns) if layer_names else (),
             probes=probes,
@@ -351,6 +353,15 @@ def _with(samples: tuple[_Sample, ...], sample: _Sample | None) -> tuple[_Sample
     if before and samples[before - 1].step == sample.step:
         return samples
     return (*samples[:before], sample, *samples[before:])
+
+
+def _time(reader: RunReader, summary: Summary, names: Sequence[str]) -> dict[str, float]:
+    """Where the time goes, as series of the name: of a run at work the mean over the last tenth of its steps, else over
+    all."""
+    if "time/forward" not in names:
+        return {}
+    first = summary.progress.step * 9 // 10 if summary.state.live else None
+    return {f"time/{part}": share for part, share in shares(reader, first).items()}
 
 
 CHARTED = frozenset(f"{part}/{figure}" for part in ("train", "val") for figure in ("loss", "accuracy", "r2"))

@@ -58,16 +58,16 @@ def verdict(shares: Mapping[str, float]) -> Verdict | None:
     steps = 1 - sum(between.values())
     if steps <= 1 - MOSTLY:
         part = max(between, key=between.__getitem__)
-        return Verdict("unclear", f"{part} takes {between[part]:.0%} of the time", _BETWEEN[part])
+        return Verdict("unclear", f"{part} takes {between[part] * 100:.0f} % of the time", _BETWEEN[part])
     data, optimizer = (known.get(part, 0.0) / steps for part in ("data", "optimizer"))
     if data >= DATA:
         return Verdict(
             "data-bound",
-            f"steps wait for data for {data:.0%} of their time",
+            f"steps wait for data for {data * 100:.0f} % of their time",
             "more data.loader_workers, less or cheaper augmentation, or data small enough to be held in memory",
         )
     if optimizer >= MOSTLY:
-        return Verdict("unclear", f"the optimizer takes {optimizer:.0%} of the steps", _OPTIMIZER)
+        return Verdict("unclear", f"the optimizer takes {optimizer * 100:.0f} % of the steps", _OPTIMIZER)
     return _of_computing(known.get(LEAST, math.nan), known.get(MOST, math.nan))
 
 
@@ -76,18 +76,18 @@ def _of_computing(least: float, most: float) -> Verdict:
     if least >= FIXED:
         return Verdict(
             "overhead-bound",
-            f"starting its many small operations takes at least {least:.0%} of forward and backward",
+            f"{least * 100:.0f} % and more of forward and backward is starting operations",
             "a larger batch costs little more; training.compile=true starts fewer operations",
         )
     if most <= GROWING:
         return Verdict(
             "compute-bound",
-            f"all but {most:.0%} of forward and backward is arithmetic on the batch",
+            f"all but {most * 100:.0f} % of forward and backward grows with the batch",
             "a faster device, training.precision=bf16 where the device is made for it, or a smaller network",
         )
     seen = "what an operation costs is not known here"
     if not math.isnan(most):
-        seen = f"one example takes {most:.0%} as long as the batch"
+        seen = f"one example takes {most * 100:.0f} % as long as the batch"
     return Verdict("unclear", seen, "a larger batch may cost little more; tdl profile shows what a step is made of")
 
 

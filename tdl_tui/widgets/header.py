@@ -168,12 +168,11 @@ def draw_header(
 
 
 def system_figures(latest: Mapping[str, float]) -> list[tuple[str, str]]:
-    """The system series as label and figure: what ends in "memory" is in bytes, the rest in percent (0 to 100)."""
+    """The shortest of the system series as label and figure; all that there are stand in the system strip."""
     return [
         (label, size(value) if label.endswith("memory") else f"{value:3.0f} %")
-        for name, value in latest.items()
-        if name.startswith("system/") and math.isfinite(value)
-        for label in (name.removeprefix("system/").replace("_", " "),)
+        for label in ("cpu", "gpu", "gpu memory", "memory")
+        if math.isfinite(value := latest.get(f"system/{label.replace(' ', '_')}", math.nan))
     ]
 
 

@@ -16,13 +16,13 @@ STEPS = {"data": 0.02, "forward": 0.3, "backward": 0.5, "optimizer": 0.1}
 @pytest.mark.parametrize(
     ("changes", "name", "word"),
     [
-        ({LEAST: 0.55, MOST: 0.9}, "overhead-bound", "55%"),
-        ({LEAST: 0.01, MOST: 0.1}, "compute-bound", "10%"),
-        ({LEAST: 0.05, MOST: 0.9}, "unclear", "90%"),
+        ({LEAST: 0.55, MOST: 0.9}, "overhead-bound", "55 %"),
+        ({LEAST: 0.01, MOST: 0.1}, "compute-bound", "10 %"),
+        ({LEAST: 0.05, MOST: 0.9}, "unclear", "90 %"),
         ({}, "unclear", "not known"),
         ({LEAST: nan, MOST: nan}, "unclear", "not known"),
-        ({"data": 0.3, "forward": 0.2, LEAST: 0.6, MOST: 0.9}, "data-bound", "30%"),
-        ({"data": 0.15, "validation": 0.45, "forward": 0.1, "backward": 0.1}, "data-bound", "27%"),
+        ({"data": 0.3, "forward": 0.2, LEAST: 0.6, MOST: 0.9}, "data-bound", "30 %"),
+        ({"data": 0.15, "validation": 0.45, "forward": 0.1, "backward": 0.1}, "data-bound", "27 %"),
         ({"validation": 0.6, "forward": 0.1, "backward": 0.1}, "unclear", "validation"),
         ({"telemetry": 0.6, "forward": 0.1, "backward": 0.1}, "unclear", "telemetry"),
         ({"optimizer": 0.7, "forward": 0.1, "backward": 0.1, LEAST: 0.6, MOST: 0.9}, "unclear", "optimizer"),
