@@ -66,7 +66,7 @@ class Training:
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "position": {"step": self.steps},
+            "position": {"step": self.steps, "epoch": 0},
             "best": {"step": self.steps},
             "best_epoch": 0,
             "best_weights": self.best_weights,

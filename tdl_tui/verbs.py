@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,11 +41,12 @@ from tdl_tui.runs.table import RunTable
 from tdl_tui.runs.text import printable
 from tdl_tui.settables import SETTABLES, settable
 from tdl_tui.sizes import PartSizes, steps_per_epoch
-from tdl_tui.spec import Experiment, SpecError, assign, assign_text, experiment, read
+from tdl_tui.spec import NAMED, Experiment, SpecError, assign, assign_text, experiment, read
 from tdl_tui.widgets.display import RATE, RATES, Display, display_of
 from tdl_tui.worker import steer
 from tdl_tui.worker.answers import SamplesAnswer
 from tdl_tui.worker.checks import LaunchError, check_batch, check_device
+from tdl_tui.worker.origin import Origin, origin
 
 from . import check_verb, costs, profile_verb, queue_verb, reports
 from .cli import DONE, FAILED, INTERRUPTED, FailedRequest, WrongRequest, complain, workbench
@@ -332,13 +333,13 @@ def _print_experiment(made: Experiment, sizes: PartSizes, steps: int, as_json: b
     reports.say(f"# examples: {parts}\n# {steps:,} steps an epoch, {total:,} in all\n\n{made.toml().rstrip()}")
 
 
-def _launch(made: Experiment, detach: bool, as_json: bool) -> int:
+def _launch(made: Experiment, detach: bool, as_json: bool, origin: Origin | None = None) -> int:
     from tdl_tui.worker.launch import launch
 
     home = find_home()
     interrupts = Interrupts()
     with interrupts.caught():
-        launched = launch(made, home)
+        launched = launch(made, home, origin=origin)
         if detach:
             if as_json:
                 reports.print_json({"run": launched.folder.name, "pid": launched.pid})
@@ -582,6 +583,50 @@ def rollback(
 ) -> None:
     """Take a live run back to a checkpoint; what came after it is dropped."""
     _steering(lambda folder: steer.rollback(folder, to), run, as_json)
+
+
+@app.command()
+def fork(
+    run: Run,
+    *,
+    start: Annotated[
+        str, typer.Option("--from", metavar="STEP|last|best|NAME", help="the checkpoint; else the last")
+    ] = "last",
+    assignments: Assignments = None,
+    name: Annotated[str | None, typer.Option("--name", help="what to call the new run")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="launch it and return at once")] = False,
+    plugins: Plugins = None,
+    as_json: Json = False,
+) -> int:
+    """Launch a new run that begins with a checkpoint of another, and follow it."""
+    begun = origin(_folder(run), start)
+    document = begun.document
+    if name is not None:
+        document["name"] = name
+    for assignment in assignments or ():
+        path, _, text = (part.strip() for part in assignment.partition("="))
+        for section, key, _ in NAMED:
+            if path == f"{section}.{key}" and document[section][key] != text:
+                document[section].pop("options", None)  # they are those of the one before
+        assign_text(document, assignment)
+    made = experiment(document)
+    begun.refuse(made, _asked_here)
+    check_device(made.training.device)
+    check_batch(made)
+    reports.tell(begun.line)
+    return _launch(made, detach, as_json, begun)
+
+
+def _asked_here(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Answers what else a spare worker is asked."""
+    import torch  # noqa: F401  # before what stands in for its compiler
+
+    from tdl_tui.worker import compiler
+
+    compiler.put_off()
+    from tdl_tui.worker.questions import QUESTIONS
+
+    return QUESTIONS[request["ask"]](experiment(request["experiment"]), find_home(), request)
 
 
 @app.command()

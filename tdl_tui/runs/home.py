@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import string
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,8 +105,17 @@ def resolve(home: Path, text: str) -> Path:
     return runs_folder(home) / meant[0].id
 
 
-def create(home: Path, experiment_document: dict[str, Any], *, title: str, state: State = State.STARTING) -> NewRun:
-    """A new run, its lock taken; seen by others only when it is complete. Raises HomeError, and leaves nothing then."""
+def create(
+    home: Path,
+    experiment_document: dict[str, Any],
+    *,
+    title: str,
+    state: State = State.STARTING,
+    origin: dict[str, Any] | None = None,
+    fill: Callable[[Path], None] = lambda folder: None,
+) -> NewRun:
+    """A new run, its lock taken; seen by others only when it is complete. A fork says of what by `origin`, and `fill`
+    puts into its folder what it begins with. Raises HomeError and what `fill` raises, and leaves nothing then."""
     parent = runs_folder(home)
     with _nothing_left_behind(parent) as made:
         _make_folder(parent)
@@ -118,8 +127,9 @@ def create(home: Path, experiment_document: dict[str, Any], *, title: str, state
             (draft / name).mkdir(mode=0o700)
         descriptor = lock.acquire(draft)
         try:
-            _write_first(draft, experiment_document, title, state)
+            _write_first(draft, experiment_document, title, state, origin)
             (draft / "log.txt").touch(mode=0o600)
+            fill(draft)
             draft.rename(parent / run_id)
             sync_folder(parent)
         except BaseException:
@@ -174,7 +184,9 @@ def tidy(home: Path) -> None:
                 shutil.rmtree(entry.path, ignore_errors=True)
 
 
-def _write_first(folder: Path, experiment: dict[str, Any], title: str, state: State) -> None:
+def _write_first(
+    folder: Path, experiment: dict[str, Any], title: str, state: State, origin: dict[str, Any] | None
+) -> None:
     now = time.time()
     facts = {
         "state": state,
@@ -183,6 +195,7 @@ def _write_first(folder: Path, experiment: dict[str, Any], title: str, state: St
         "changed": now,
         "experiment": experiment,
         "worker": {**host.identity(), "lock": lock.inode(folder)},
+        **({"parent": origin} if origin else {}),
     }
     connection = schema.create(folder)
     try:

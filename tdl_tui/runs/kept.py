@@ -24,14 +24,15 @@ class UnknownCheckpoint(Exception):
 class Kept:
     """A checkpoint: its file's name, its step, when it was written (seconds since the epoch) and its size in bytes.
 
-    `values` are those in force that can be changed while training, by path; none where that is not known. A checkpoint
-    that is not `whole` has weights alone: neither an optimizer's state nor a random one.
+    `epochs` are behind it, and `values` are those in force that can be changed while training, by path; 0 and none
+    where that is not known. One that is not `whole` has weights alone: neither an optimizer's state nor a random one.
     """
 
     name: str
     step: int
     time: float
     size: int
+    epochs: int = 0
     values: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -47,19 +48,28 @@ class Kept:
 def kept(folder: Path, reader: RunReader) -> list[Kept]:
     """A run's checkpoints, of the latest step first. Raises schema.UnreadableRun."""
     facts = reader.facts()
-    steps, values = _of_events(_checkpoints(reader))
+    known = _of_events(_checkpoints(reader))
     if isinstance(parent := facts.get("parent"), dict):
-        steps.setdefault(ORIGIN, int(parent.get("step", 0)))
-    best = facts.get("best") or {}
-    steps.setdefault(BEST, int(best.get("step", 0)))
+        known.setdefault(ORIGIN, (int(parent.get("step", 0)), {}))
+    known.setdefault(BEST, (int((facts.get("best") or {}).get("step", 0)), {}))
     found = []
     for path in (folder / FOLDER).glob("*.pt"):
         if match := _STEP.fullmatch(path.name):
-            steps.setdefault(path.name, int(match[1]))
-        if path.name in steps and path.is_file() and not path.is_symlink():
+            known.setdefault(path.name, (int(match[1]), {}))
+        if path.name in known and path.is_file() and not path.is_symlink():
             status = path.stat()
-            step = steps[path.name]
-            found.append(Kept(path.name, step, status.st_mtime, status.st_size, values.get(path.name, {})))
+            step, said = known[path.name]
+            epochs, values = said.get("epochs"), said.get("settings")
+            found.append(
+                Kept(
+                    path.name,
+                    step,
+                    status.st_mtime,
+                    status.st_size,
+                    epochs if isinstance(epochs, int) else 0,
+                    values if isinstance(values, dict) else {},
+                )
+            )
     order = (LAST, BEST)
     return sorted(found, key=lambda one: (-one.step, order.index(one.name) if one.name in order else 2, one.name))
 
@@ -82,22 +92,17 @@ def _checkpoints(reader: RunReader) -> Iterable[Event]:
         after = events[-1].id
 
 
-def _of_events(events: Iterable[Event]) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
-    """The steps and values of checkpoints by name, as their events say them. (Before they said so, a run had a last
+def _of_events(events: Iterable[Event]) -> dict[str, tuple[int, dict[str, Any]]]:
+    """The steps of checkpoints, and what else their events say, by name. (Before they said something, a run had a last
     one alone, and those whose names tell.)"""
-    steps: dict[str, int] = {}
-    values: dict[str, dict[str, Any]] = {}
+    known: dict[str, tuple[int, dict[str, Any]]] = {}
     for event in events:
-        if event.kind != "checkpoint":  # a roll back puts the same in both places
-            if LAST in steps:
-                steps[PREVIOUS], values[PREVIOUS] = steps[LAST], values[LAST]
-            continue
-        if LAST in steps:
-            steps[PREVIOUS], values[PREVIOUS] = steps[LAST], values[LAST]
-        found = event.data.get("settings")
-        now = found if isinstance(found, dict) else {}
+        if LAST in known:
+            known[PREVIOUS] = known[LAST]
+        if event.kind != "checkpoint":
+            continue  # a roll back, which has put the same in both places
         for name in {LAST, str(event.data.get("name") or LAST)}:
-            steps[name], values[name] = event.step, now
+            known[name] = event.step, event.data
         if isinstance(best := event.data.get("best"), int):
-            steps[BEST] = best
-    return steps, values
+            known[BEST] = best, {"epochs": event.data.get("best_epoch")}
+    return known

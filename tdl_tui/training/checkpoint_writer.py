@@ -122,8 +122,18 @@ class CheckpointWriter:
         checkpoints.save(last, content, previous=previous, abandoned=abandoned)
         if name is not None:
             checkpoints.save(folder / name, content)
-        kept = {"name": name or checkpoints.LAST, "best": best and best["step"], "settings": content["settings"]}
-        self._recorder.event("checkpoint", f"checkpoint at step {step:,}", step, kept)
+        self._recorder.event("checkpoint", f"checkpoint at step {step:,}", step, _said(content, name))
+
+
+def _said(content: Content, name: str | None) -> dict[str, Any]:
+    """What `runs.kept` tells of a checkpoint without opening it."""
+    return {
+        "name": name or checkpoints.LAST,
+        "epochs": content["position"]["epoch"],
+        "best": content["best"] and content["best"]["step"],
+        "best_epoch": content["best_epoch"],
+        "settings": content["settings"],
+    }
 
 
 _UNKNOWN = object()

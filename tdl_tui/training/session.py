@@ -14,12 +14,13 @@ import torch
 from tdl_tui.data.dataset import DataError
 from tdl_tui.plugins.faults import fault
 from tdl_tui.registry import OPTIMIZERS
+from tdl_tui.runs.kept import ORIGIN
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Event, State
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.spec import experiment
 
-from . import checkpoints, devices, energy, floor, history, memory, state
+from . import checkpoints, devices, energy, floor, forks, history, memory, state
 from .assembly import assemble
 from .closures import check_size
 from .control import Control
@@ -59,8 +60,8 @@ def run_training(folder: Path, control: Control) -> State:
                 traceback.print_exception(error)
             message = explain(error)
             writer.update(state=State.FAILED, message=message)
-            writer.event("state", f"failed: {message}", max(writer.steps().values(), default=0))
             after_failure(folder, writer)
+            writer.event("state", f"failed: {message}", max(writer.steps().values(), default=0))
             return State.FAILED
 
 
@@ -74,15 +75,7 @@ def _train(
 ) -> State:
     writer.update(state=State.STARTING, message="", pid=os.getpid(), host=socket.gethostname())
     kept = folder / "checkpoints"
-    content, damage = checkpoints.recover(kept)
-    step = content["position"]["step"] if content else 0
-    if damage:
-        print(damage)  # noqa: T201  # the worker's log
-        writer.event("warning", damage, step)
-    recorded = writer.steps().get("train/loss", 0)
-    if recorded < step:  # before each checkpoint its points are brought to the disk
-        text = f"the record was damaged: it ends at step {recorded:,}, the checkpoint is of step {step:,}"
-        writer.event("warning", text, recorded)
+    content, origin, step = _start(kept, facts, writer)
     replay = history.replay(done, step, reached=max(writer.steps().values(), default=0))
     again = state.made_again(content, facts.get("steps_per_epoch"), writer.steps()) if content else ()
     spent = energy.spent(folder)
@@ -92,8 +85,8 @@ def _train(
     device = devices.resolve(chosen.training.device)
     memory.check(chosen, device)
     threads = Threads(chosen.training.threads)
-    count = content["threads"] if content else replay.threads.get(0)
-    if count is not None:
+    count = content["threads"] if content else replay.threads.get(step, (origin or {}).get("threads"))
+    if count is not None and not (origin and chosen.training.threads):
         threads.use(count)
     model, prepared = assemble(
         chosen,
@@ -121,16 +114,17 @@ def _train(
         recorder = Diagnosing(writer, chosen, prepared, device.type)
         recorder.recall(folder, step)
         trainer = Trainer(chosen, prepared, model, recorder, control, device=device, threads=threads, folder=kept)
+        trainer.meters.watch(folder, spent)
         if followed:
             _follow(trainer, followed, step)
-        trainer.meters.watch(folder, spent)
+        trainer.replay = replay
         if content:
             state.restore(trainer, content, replay)
-            content = None  # not held as long as it trains
-        else:
-            trainer.replay = replay
-            if count is None:
-                trainer.try_threads()
+        elif origin:
+            _fork(trainer, origin, facts["parent"])
+        content = origin = None  # not held as long as it trains
+        if count is None:
+            trainer.try_threads()
         writer.update(threads=threads.count)
         floor.measure(trainer)
         return trainer.train().state
@@ -138,6 +132,35 @@ def _train(
         if trainer is not None:
             trainer.close()
         prepared.batches.close()
+
+
+def _start(
+    kept: Path, facts: dict[str, Any], writer: RunWriter
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None, int]:
+    """The run's last checkpoint, else what a fork begins with; and the step that training goes on from.
+
+    Says what is wrong with them. Raises CheckpointError where none can be gone on from.
+    """
+    content, damage = checkpoints.recover(kept)
+    if content is None:
+        origin = checkpoints.load(kept / ORIGIN) if facts.get("parent") else None
+        return None, origin, state.step_of(origin) if origin else 0
+    step = state.step_of(content)
+    if damage:
+        print(damage)  # noqa: T201  # the worker's log
+        writer.event("warning", damage, step)
+    recorded = writer.steps().get("train/loss", 0)
+    if recorded < step:  # before each checkpoint its points are brought to the disk
+        text = f"the record was damaged: it ends at step {recorded:,}, the checkpoint is of step {step:,}"
+        writer.event("warning", text, recorded)
+    return content, None, step
+
+
+def _fork(trainer: Trainer, origin: dict[str, Any], parent: dict[str, Any]) -> None:
+    """Begins with a checkpoint of another run, and says what of it could not be taken over."""
+    anew = forks.adopt(trainer, origin, experiment(parent["experiment"]))
+    text = f"begins with {parent['checkpoint']} of {parent['run']}, step {trainer.position.step:,}"
+    trainer.recorder.event("fork", "; ".join([text, *anew]), trainer.position.step, {"anew": anew})
 
 
 def _follow(trainer: Trainer, examples: list[int], step: int) -> None:

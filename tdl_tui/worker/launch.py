@@ -7,6 +7,7 @@ import shutil
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tdl_tui.plugins.faults import PluginError
@@ -22,6 +23,7 @@ from tdl_tui.spec import Experiment
 
 from .checks import LaunchError, auto_device, check_data, check_device
 from .environment import reap, start
+from .origin import Origin
 from .spare import Spare
 
 __all__ = [
@@ -54,13 +56,14 @@ class Queued:
     place: int
 
 
-def launch(experiment: Experiment, home: Path, spare: Spare | None = None) -> Launched:
-    """Makes a run of the experiment and starts a worker on it: the spare if it is ready, else a new process.
+def launch(experiment: Experiment, home: Path, spare: Spare | None = None, origin: Origin | None = None) -> Launched:
+    """Makes a run of the experiment and starts a worker on it: the spare if it is ready, else a new process. With an
+    `origin` the run is a fork.
 
     Raises LaunchError, in one line, for what can be refused beforehand (the device, the data, the home folder); the
     home folder is then as it was.
     """
-    run = _make(experiment, home, State.STARTING)
+    run = _make(experiment, home, State.STARTING, origin)
     try:
         return Launched(run.folder, _put_to_work(run.folder, run.lock_fd, spare))
     except LaunchError:
@@ -68,12 +71,13 @@ def launch(experiment: Experiment, home: Path, spare: Spare | None = None) -> La
         raise
 
 
-def enqueue(experiment: Experiment, home: Path) -> Queued:
-    """Makes a run of the experiment that waits for its turn, and sees to it that a runner is there to start it.
+def enqueue(experiment: Experiment, home: Path, origin: Origin | None = None) -> Queued:
+    """Makes a run of the experiment, with an `origin` a fork, that waits for its turn, and sees to it that a runner is
+    there to start it.
 
     Raises LaunchError as `launch` does.
     """
-    run = _make(experiment, home, State.QUEUED)
+    run = _make(experiment, home, State.QUEUED, origin)
     os.close(run.lock_fd)  # from here on it waits
     try:
         ensure_runner(home)
@@ -148,12 +152,16 @@ def _holder(folder: Path) -> str:
     return f"process {summary.pid} on {summary.host}"
 
 
-def _make(experiment: Experiment, home: Path, state: State) -> NewRun:
+def _make(experiment: Experiment, home: Path, state: State, origin: Origin | None) -> NewRun:
     """A new run of what can be trained here. Raises LaunchError."""
     check_device(experiment.training.device)
     check_data(experiment)
     try:
-        run = runs_home.create(home, experiment.document(), title=experiment.title, state=state)
+        make = partial(runs_home.create, home, experiment.document(), title=experiment.title, state=state)
+        if origin is None:
+            run = make()
+        else:
+            run = make(origin=origin.fact(), fill=lambda folder: origin.copy_into(folder, experiment))
     except HomeError as error:
         raise LaunchError(str(error)) from None
     with suppress(OSError):  # then they have to be named again when it is resumed

@@ -19,7 +19,7 @@ from tdl_tui.data.storage import free_bytes
 from tdl_tui.registry import DATASETS
 from tdl_tui.sizes import steps_per_epoch
 from tdl_tui.spec import Experiment
-from tdl_tui.training import devices, memory, schedules
+from tdl_tui.training import checkpoints, devices, forks, memory, schedules
 from tdl_tui.training.assembly import assemble, outline
 from tdl_tui.training.lr_range import check as check_range_test
 from tdl_tui.training.lr_range import range_test
@@ -119,6 +119,12 @@ def lr_range(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> 
     return LrRangeAnswer(found.lr, found.loss, found.suggestion).to_json()
 
 
+def fits(experiment: Experiment, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Nothing, where the weights of the `checkpoint` (a path) are those of the experiment's network. Raises Misfit."""
+    forks.fits(outline(experiment), checkpoints.load(Path(request["checkpoint"])))
+    return {}
+
+
 def _check_here(experiment: Experiment) -> None:
     """Raises FileNotFoundError for data that would have to be downloaded."""
     if line := DATASETS[experiment.data.dataset].missing(experiment.data.options):
@@ -129,4 +135,5 @@ QUESTIONS: Mapping[str, Callable[[Experiment, Path, Mapping[str, Any]], dict[str
     "summary": summary,
     "samples": samples,
     "lr_range": lr_range,
+    "fits": fits,
 }
