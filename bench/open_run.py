@@ -23,7 +23,9 @@ from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Bucket, State
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.widgets.axes import covering
-from tdl_tui.widgets.chart import View, curve_of, draw_chart, y_span
+from tdl_tui.widgets.chart import draw_chart
+from tdl_tui.widgets.chart_view import View
+from tdl_tui.widgets.curves import curve_of, y_span
 from tdl_tui.widgets.palette import DARK
 
 LONG, SHORT = 10_000_000, 10_000

@@ -1,4 +1,4 @@
-"""The line in which the table of runs is filtered."""
+"""The line in which the table of runs, or the list of series, is filtered."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class FilterLine(Input):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "submit", "keep it"),
-        Binding("escape", "screen.drop_filter", "all runs again"),
+        Binding("escape", "screen.drop_filter", "all again"),
     ]
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text, placeholder="words of name, data, architecture, state", id="filter", compact=True)
+    def __init__(self, text: str, placeholder: str = "words of name, data, architecture, state") -> None:
+        super().__init__(text, placeholder=placeholder, id="filter", compact=True)

@@ -8,7 +8,9 @@ from textual.strip import Strip
 
 from tdl_tui.registry import LossEntry, Options
 from tdl_tui.widgets.axes import HUGE, Span, covering
-from tdl_tui.widgets.chart import Curve, View, draw_chart
+from tdl_tui.widgets.chart import draw_chart
+from tdl_tui.widgets.chart_view import View
+from tdl_tui.widgets.curves import Curve
 from tdl_tui.widgets.lines import Piece, ink, line
 from tdl_tui.widgets.palette import Palette
 

@@ -16,19 +16,21 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
 from tdl_tui.runs.records import State
-from tdl_tui.widgets.axes import Scale
-from tdl_tui.widgets.chart import SMOOTHING
+from tdl_tui.widgets.chart_view import SMOOTHING, View, following, next_scale
 from tdl_tui.widgets.live_screen import LiveScreen
 from tdl_tui.widgets.numbers import brief
 
+from .chart_memory import kind_of
 from .confirm import AskScreen, ConfirmScreen
 from .frame import KeyBar
-from .run_charts import ChartPanel
+from .run_charts import ChartPanel, Look
 from .run_gradients import GradientPanel
 from .run_machine import MachinePanel
 from .run_panels import Choices, EventsPanel, HeaderPanel, NoticePanel, Panel
 from .run_probes import ProbePanel
+from .run_series import SeriesPanel
 from .run_snapshot import Snapshot, Wants
+from .runs import workbench
 
 if TYPE_CHECKING:
     from tdl_tui.worker.spare import Spare
@@ -40,8 +42,7 @@ PATIENCE = 0.5
 STEERING = Binding.Group("The training")
 LOOKING = Binding.Group("Look")
 PANELS = Binding.Group("Panels")
-_SCALES: dict[Scale, Scale] = {"steps": "epochs", "epochs": "time", "time": "steps"}
-_PANELS = {"1": "loss", "2": "metric", "3": "probe", "4": "gradients", "5": "events"}
+_PANELS = {"1": "loss", "2": "metric", "3": "probe", "4": "gradients", "5": "events", "6": "series"}
 
 
 class Reads(Protocol):
@@ -94,13 +95,14 @@ class RunScreen(LiveScreen[None]):
         Binding("left,b", "probe(-1)", "previous probe", show=False, group=LOOKING),
         Binding("o", "outputs", "outputs", group=LOOKING, tooltip="softmax or logits"),
         Binding("y", "log", "log", group=LOOKING, tooltip="loss on a linear or a logarithmic axis"),
-        Binding("x", "scale", "axis", group=LOOKING, tooltip="steps, epochs or time"),
+        Binding("x", "scale", "axis", group=LOOKING, tooltip="steps, epochs, time since the start, time of day"),
         Binding("m", "smooth", "smooth", group=LOOKING, tooltip="average the curves: off, 0.6, 0.9, 0.97"),
         Binding("1", "enlarge('1')", "loss", show=False, group=PANELS, tooltip="enlarge it, and back"),
         Binding("2", "enlarge('2')", "accuracy", show=False, group=PANELS, tooltip="enlarge it, and back"),
         Binding("3", "enlarge('3')", "probe", show=False, group=PANELS, tooltip="enlarge it, and back"),
         Binding("4", "enlarge('4')", "gradients", show=False, group=PANELS, tooltip="enlarge it, and back"),
         Binding("5", "enlarge('5')", "events", show=False, group=PANELS, tooltip="enlarge it, and back"),
+        Binding("6", "enlarge('6')", "series", show=False, group=PANELS, tooltip="a grid of any series, and back"),
     ]
 
     def __init__(self, folder: Path, source: Callable[[], Reads] | None = None) -> None:
@@ -114,6 +116,9 @@ class RunScreen(LiveScreen[None]):
         self._wake = threading.Event()
         self._ended = threading.Event()
         self._width = 80
+        self._kind = ""
+        self._looked = False
+        self._remembering = threading.Lock()
         self._wants = Wants(self._width)
         self._wanted = (0, 0, True)
 
@@ -125,6 +130,7 @@ class RunScreen(LiveScreen[None]):
             with Horizontal(id="charts", classes="row"):
                 yield ChartPanel("loss", "1", "loss", id="loss")
                 yield ChartPanel("", "2", "", id="metric")
+                yield SeriesPanel("series", "6", id="series")
             with Horizontal(id="middle", classes="row"):
                 yield ProbePanel("probe", "3", id="probe")
                 yield GradientPanel("gradients", "4", id="gradients")
@@ -171,9 +177,46 @@ class RunScreen(LiveScreen[None]):
         before, self.snapshot = self.snapshot, message.snapshot
         if before is None or before.title != self.snapshot.title:
             self.title = self.snapshot.title
+        if not self._kind and (kind := kind_of(self.snapshot.shape)):
+            self._kind = kind
+            self._recall(kind)
         self._show()
         if before is None or before.summary.state != self.snapshot.summary.state:
             self.refresh_bindings()
+
+    def on_look(self, message: Look) -> None:
+        self.look(message.view)
+
+    def look(self, view: View) -> None:
+        """Charts in another way, which is remembered for this kind of run."""
+        before, self._looked = self.choices.view, True
+        self._choose(replace(self.choices, view=view))
+        if replace(view, window=before.window, follow=before.follow) != before:
+            self._remember()
+
+    @work(thread=True, group="recall")
+    def _recall(self, kind: str) -> None:
+        from .chart_memory import recall
+
+        view = recall(workbench(self).home, kind)
+        self.app.call_from_thread(self._recalled, view)
+
+    def _recalled(self, view: View) -> None:
+        if self.is_mounted and not self._looked:
+            self._choose(replace(self.choices, view=view))
+
+    @work(thread=True, group="remember")
+    def _remember(self) -> None:
+        from .chart_memory import remember
+
+        if not self._kind:
+            return
+        with self._remembering:
+            try:
+                remember(workbench(self).home, self._kind, self.choices.view)
+            except OSError as error:
+                said = f"how charts are shown is not remembered: {error.strerror}"
+                self.app.call_from_thread(self._say, said, bad=True)
 
     def on_screen_resume(self) -> None:
         self._show()
@@ -213,7 +256,7 @@ class RunScreen(LiveScreen[None]):
             row.display = not enlarged or enlarged in inside
             row.styles.height = "1fr" if enlarged or row.id == "charts" else height
             for child in row.children:
-                child.display = not enlarged or child.id == enlarged
+                child.display = child.id == enlarged if enlarged else child.id != "series"
                 child.set_class(not enlarged, "beside")
         whole = self.size.width if enlarged in ("loss", "metric") else self.size.width // 2
         if whole - 8 != self._width:
@@ -235,16 +278,14 @@ class RunScreen(LiveScreen[None]):
 
     def action_log(self) -> None:
         view = self.choices.view
-        self._choose(replace(self.choices, view=replace(view, log=not view.log)))
+        self.look(replace(view, log=not view.log))
 
     def action_scale(self) -> None:
-        view = self.choices.view
-        self._choose(replace(self.choices, view=replace(view, scale=_SCALES[view.scale])))
+        self.look(next_scale(self.choices.view))
 
     def action_smooth(self) -> None:
         view = self.choices.view
-        following = SMOOTHING[(SMOOTHING.index(view.smoothing) + 1) % len(SMOOTHING)]
-        self._choose(replace(self.choices, view=replace(view, smoothing=following)))
+        self.look(replace(view, smoothing=following(SMOOTHING, view.smoothing)))
 
     def action_outputs(self) -> None:
         self._choose(replace(self.choices, logits=not self.choices.logits))

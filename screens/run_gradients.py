@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.strip import Strip
 
-from tdl_tui.widgets.chart import View
+from tdl_tui.widgets.chart_view import View
 from tdl_tui.widgets.gradients import LayerTable, draw_gradients
 from tdl_tui.widgets.lines import Piece, ink
 from tdl_tui.widgets.numbers import grouped

@@ -9,7 +9,7 @@ from textual.strip import Strip
 
 from tdl_tui.runs.records import State
 from tdl_tui.widgets.canvas import Canvas
-from tdl_tui.widgets.chart import View
+from tdl_tui.widgets.chart_view import View
 from tdl_tui.widgets.events import draw_events
 from tdl_tui.widgets.header import draw_header, said_of_state
 from tdl_tui.widgets.lines import Piece, heading, ink, line

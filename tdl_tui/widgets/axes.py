@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Literal
 
-Scale = Literal["steps", "epochs", "time", "value"]
-"""What a horizontal axis counts; a "value" is any number, on the span's own scale."""
+Scale = Literal["steps", "epochs", "time", "clock", "value"]
+"""What a horizontal axis counts: "time" seconds since the start, "clock" the time of day (seconds since 1970); a
+"value" is any number, on the span's own scale."""
 HUGE = 1e300  # what is more has no room for a round end above it
 TINY = 1e-200  # what is less has no orders of magnitude below it that could be told apart
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -125,26 +127,38 @@ def _power(value: float) -> str:
     return f"{mantissa}e{int(power)}"
 
 
-def counted(value: float) -> str:
-    """A tick on an axis of steps or epochs: "0", "500", "1.5k", "20k", "1.2M"."""
+def counted(value: float, step: float = 0.0) -> str:
+    """A tick on an axis of steps or epochs: "0", "500", "1.5k", "20k", "1.2M"; one of many that lie `step` apart, where
+    that would not tell them apart, in full: "123,456"."""
     for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
-            return f"{value / size:.4g}{suffix}"
+            if step and (step < 100 or abs(step / size * 100 - round(step / size * 100)) > 1e-6):
+                return f"{value:,.0f}"
+            return f"{value / size:.2f}".rstrip("0").rstrip(".") + suffix if step else f"{value / size:.4g}{suffix}"
     return f"{value:.4g}"
 
 
-def elapsed(seconds: float) -> str:
-    """A tick on an axis of time: "30s", "5m", "1h30", "2d"."""
+def elapsed(seconds: float, step: float = 3600.0) -> str:
+    """A tick on an axis of time: "30s", "5m", "1h30", "2d12h"; with the seconds where ticks lie `step` < 60 apart."""
     whole = round(seconds)
     if whole < 60:
-        return f"{whole}s"
+        return f"{whole}s" if step >= 1 or seconds == whole else f"{seconds:.3g}s"
     if whole < 3600:
         minutes, rest = divmod(whole, 60)
         return f"{minutes}m" if rest == 0 else f"{minutes}m{rest:02}"
+    if step < 60:
+        return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
     if whole < 172800:
         hours, rest = divmod(whole // 60, 60)
         return f"{hours}h" if rest == 0 else f"{hours}h{rest:02}"
-    return f"{whole / 86400:.3g}d"
+    days, rest = divmod(whole, 86400)
+    hours, minutes = rest // 3600, rest // 60 % 60
+    return f"{days}d" + (f"{hours}h" if hours or minutes else "") + (f"{minutes:02}" if minutes else "")
+
+
+def clock(moment: float, step: float) -> str:
+    """A tick on an axis of the time of day, in local time: "14:05", "14:05:30", "24 Dec"."""
+    return time.strftime("%H:%M:%S" if step < 60 else "%H:%M" if step < 86400 else "%d %b", time.localtime(moment))
 
 
 def x_ticks(span: Span, scale: Scale, most: int) -> list[tuple[float, str]]:
@@ -152,10 +166,21 @@ def x_ticks(span: Span, scale: Scale, most: int) -> list[tuple[float, str]]:
     most = max(2, most)
     if scale == "value":
         return ticks(span, most)
-    if scale == "time":
-        step = next((float(s) for s in _SECONDS if span.high / s + 1 <= most), _step(span.high / most / 86400) * 86400)
-        return [(n * step, elapsed(n * step)) for n in range(int(span.high / step + 1e-9) + 1)]
-    step = max(1.0, _step(span.high / most))
-    while int(span.high / step + 1e-9) >= most or step != int(step):
+    if span.log:
+        label = elapsed if scale == "time" else counted
+        return [(value, label(value)) for value, _ in ticks(span, most)]
+    wide = span.high - span.low
+    if scale in ("time", "clock"):
+        step = next((float(s) for s in _SECONDS if wide / s + 1 <= most), _step(wide / most / 86400) * 86400)
+        if wide < 1:
+            step = _step(wide / most)
+        origin = -float(time.localtime(span.low).tm_gmtoff) if scale == "clock" else 0.0
+        first = math.ceil((span.low - origin) / step - 1e-9)
+        last = math.floor((span.high - origin) / step + 1e-9)
+        values = [origin + n * step for n in range(first, last + 1)]
+        return [(value, clock(value, step) if scale == "clock" else elapsed(value, step)) for value in values]
+    step = max(1.0, _step(wide / most))
+    while int(wide / step + 1e-9) >= most or step != int(step):
         step = _step(step * 1.01)
-    return [(n * step, counted(n * step)) for n in range(int(span.high / step + 1e-9) + 1)]
+    first, last = math.ceil(span.low / step - 1e-9), math.floor(span.high / step + 1e-9)
+    return [(n * step, counted(n * step, step if span.low else 0.0)) for n in range(first, last + 1)]

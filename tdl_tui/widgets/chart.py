@@ -1,213 +1,54 @@
-"""Line charts: curves drawn by plotext in braille, axes and labels by us, so that they hold still and align."""
+"""Line charts: curves in braille, with axes and labels that hold still and align, and what happened beside them."""
 
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import accumulate, groupby, pairwise
-from typing import Any
+from itertools import groupby
 
+from rich.cells import cell_len
 from textual.strip import Strip
 
-from tdl_tui.runs.records import Bucket
-
-from .axes import HUGE, TINY, Scale, Span, covering, ticks, x_ticks
+from .axes import Scale, Span, ticks, x_ticks
+from .braille import rasters
+from .chart_view import View
+from .curves import Curve, Reading
 from .lines import PLAIN, Piece, fit, heading, ink, line
-from .numbers import real
-from .palette import Palette
+from .palette import Palette, blended
+from .readout import LISTED, legend, listed
 
-SMOOTHING = (0.0, 0.6, 0.9, 0.97)
-"""The shares of the past that are kept, through which a key cycles."""
-
-_drawing = threading.Lock()  # plotext has one figure a process
-Dots = tuple[tuple[int, int], ...]
-"""A piece of a line: its dots, counted from the left and from below."""
-Cells = tuple[tuple[int, int, int], ...]
-"""What a piece touches: row from below, column, character."""
+FAINT = 0.4
+"""How much shows of a curve that stands behind its average."""
+SHADE = 0.22
+"""How much of a curve's colour its band has."""
+FEW = 3
+"""Curves whose values a heading holds: of more there is a list, where the chart is wide enough for one."""
+LIST_FROM = 72
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """A named line: x ascending; a y that is not finite is a gap. `latest` is the newest raw value."""
+class Happening:
+    """Something that happened at a place of the horizontal axis."""
 
-    name: str
+    x: float
+    sign: str
     color: str
-    x: tuple[float, ...]
-    y: tuple[float, ...]
-    latest: float
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """How charts are shown, as a person chose it."""
+class Marks:
+    """What stands in a chart beside its curves: the cursor, with its `step` and what each curve stands at there; what
+    happened; the best point (x, y)."""
 
-    log: bool = False
-    scale: Scale = "steps"
-    smoothing: float = 0.0
-
-
-def smooth(values: Sequence[float], keep: float) -> list[float]:
-    """Exponential moving average with bias correction (Kingma & Ba 2015, section 3); gaps stay gaps.
-
-    The n-th finite value becomes m_n / (1 - keep**n), m_n = keep * m_{n-1} + (1 - keep) * value. 0 changes nothing.
-    """
-    if not keep:
-        return list(values)
-    out: list[float] = []
-    mean, power = 0.0, 1.0
-    for value in values:
-        if not math.isfinite(value):
-            out.append(value)
-            continue
-        mean = keep * mean + (1 - keep) * value
-        power *= keep
-        out.append(mean / (1 - power))
-    return out
+    cursor: float | None = None
+    step: int | None = None
+    readings: tuple[Reading | None, ...] | None = None
+    happenings: tuple[Happening, ...] = ()
+    best: tuple[float, float] | None = None
 
 
-def curve_of(
-    name: str,
-    color: str,
-    buckets: Sequence[Bucket],
-    view: View,
-    *,
-    steps_per_epoch: int,
-    start: float,
-    latest: float = math.nan,
-) -> Curve:
-    """The means of the buckets as a curve; `start` is the time that counts as 0.
-
-    `latest` is the newest value where the last bucket holds nothing finite: what it is (inf, nan), a bucket forgets.
-    """
-    if view.scale == "time":  # which stands still while a clock that was moved back catches up
-        x = list(accumulate((max(0.0, bucket.time - start) for bucket in buckets), max))
-    else:
-        each = (steps_per_epoch or 1) if view.scale == "epochs" else 1
-        x = [(bucket.first + bucket.last) / 2 / each for bucket in buckets]
-    means = [bucket.mean if bucket.count else math.nan for bucket in buckets]
-    if buckets and buckets[-1].count:
-        latest = means[-1]
-    return Curve(name, color, tuple(x), tuple(smooth(means, view.smoothing)), latest)
-
-
-def y_span(
-    curves: Sequence[Curve], log: bool, before: Span | None = None, bounds: tuple[float, float] | None = None
-) -> Span:
-    """The vertical axis for the curves; with `log`, values at or below 0 do not count."""
-    values = [y for curve in curves for y in curve.y if abs(y) < HUGE and (y > TINY or not log)]
-    if not values:
-        return before if before and before.log == log else Span(0.1 if log else 0.0, 1.0, log)
-    return covering(min(values), max(values), log=log, before=before, bounds=None if log else bounds)
-
-
-@lru_cache(maxsize=1)
-def _figure() -> Any:
-    """The bare figure: no frame, no ticks, no colours. Setting it up costs more than a curve."""
-    import plotext
-
-    plotext.terminal.limit(False, False)
-    figure: Any = plotext.figure
-    figure.clear()
-    figure.axes(False)
-    figure.canvas("default")
-    figure.ruler("x").frequency(0)
-    figure.ruler("y").frequency(0)
-    return figure
-
-
-def rasters(
-    lines: Sequence[Sequence[tuple[float, float]]], width: int, height: int
-) -> list[dict[tuple[int, int], int]]:
-    """Each line through points of the unit square (y upwards; a y that is not finite breaks it) in braille.
-
-    A line gives the code point of each of the `height` rows' and `width` columns' cells that it touches, by (row from
-    above, column). One that grows at its end costs what is new of it: it is drawn piece by piece, and pieces are kept.
-    """
-    if width < 1 or height < 1:
-        return [{} for _ in lines]
-    pieces = [list(_pieces(points, width, height)) for points in lines]
-    drawn = _draw({dots for drawing in pieces for _, _, dots in drawing})
-    out = []
-    for drawing in pieces:
-        cells: dict[tuple[int, int], int] = {}
-        for left, bottom, dots in drawing:
-            for up, right, code in drawn[dots]:
-                cell = height - 1 - bottom - up, left + right
-                cells[cell] = cells.get(cell, 0) | code
-        out.append(cells)
-    return out
-
-
-PIECE = 16  # points
-KEPT = 512  # pieces
-INSET = (0.0016585662, 0.001516152)  # of a cell: where plotext puts its limits, inside of the outer cells' middles
-NUDGE = 1e-4  # of a dot: where a line runs just between two, the same one is taken wherever it lies in the figure
-_kept: dict[Dots, Cells] = {}
-
-
-def _pieces(points: Sequence[tuple[float, float]], width: int, height: int) -> Iterator[tuple[int, int, Dots]]:
-    """The pieces of a line: the column and row (from below) where each begins, and its dots as seen from there."""
-    for run in _unbroken(points):
-        dots = [
-            (round(min(1.0, max(0.0, x)) * (2 * width - 1)), round(min(1.0, max(0.0, y)) * (4 * height - 1)))
-            for x, y in run
-        ]
-        for start in range(0, max(1, len(dots) - 1), PIECE):
-            part = dots[start : start + PIECE + 1]
-            left, bottom = min(x for x, _ in part) // 2, min(y for _, y in part) // 4
-            yield left, bottom, tuple((x - 2 * left, y - 4 * bottom) for x, y in part)
-
-
-def _draw(wanted: set[Dots]) -> dict[Dots, Cells]:
-    """The pieces drawn. Those that are not kept are drawn side by side in one figure, which costs more than what is
-    in it."""
-    with _drawing:
-        missing = [dots for dots in wanted if dots not in _kept]
-        if len(_kept) + len(missing) > KEPT:
-            for dots in _kept.keys() - wanted:
-                del _kept[dots]
-        if missing:
-            _kept.update(zip(missing, _draw_beside(missing), strict=True))
-        return {dots: _kept[dots] for dots in wanted}
-
-
-def _draw_beside(pieces: Sequence[Dots]) -> Iterator[Cells]:
-    """Pieces drawn by plotext; dots are two a cell across and four up."""
-    widths = [max(x for x, _ in dots) // 2 + 1 for dots in pieces]
-    # plotext counts in cells, with 0 at the middle of the first, and wants at least two of them.
-    width, height = max(2, sum(widths)), max(2, max(y for dots in pieces for _, y in dots) // 4 + 1)
-    figure = _figure()
-    if figure.size() != (width, height):
-        figure.plot_size(width, height)
-    figure.ruler("x").lim(INSET[0], width - 1.0 - INSET[1])
-    figure.ruler("y").lim(INSET[0], height - 1.0 - INSET[1])
-    lefts = list(accumulate(widths, initial=0))
-    for dots, left in zip(pieces, lefts, strict=False):
-        x = [(dot - 0.5 + NUDGE) / 2 + left for dot, _ in dots]
-        y = [(dot - 1.5 + NUDGE) / 4 for _, dot in dots]
-        figure.draw(figure.signal(x, y, marker="braille").lines(len(dots) > 1))
-    rows = figure.build().string(colorless=True).split("\n")
-    figure.clear.data()
-    for left, right in pairwise(lefts):
-        yield tuple(
-            (height - 1 - row, column, ord(character))
-            for row, characters in enumerate(rows)
-            for column, character in enumerate(characters[left:right])
-            if character != " "
-        )
-
-
-def _unbroken(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
-    runs: list[list[tuple[float, float]]] = [[]]
-    for point in points:
-        if math.isfinite(point[1]):
-            runs[-1].append(point)
-        elif runs[-1]:
-            runs.append([])
-    return [run for run in runs if run]
+NO_MARKS = Marks()
 
 
 def draw_chart(
@@ -222,106 +63,255 @@ def draw_chart(
     height: int,
     palette: Palette,
     right: Sequence[Piece] | None = None,
+    notes: Sequence[str] = (),
+    marks: Marks = NO_MARKS,
+    chosen: bool = False,
 ) -> list[Strip]:
     """The chart with its heading, its vertical and its horizontal axis.
 
-    At the right of the heading stands what is given, else the curves' names with their newest values. A curve
-    without a name has no letter at its end.
+    At the right of the heading stands what is given, else the curves' names with their newest values, or with those
+    at the cursor. A curve without a name has no letter at its end. `notes` say how it is drawn, as far as there is
+    room.
     """
-    rule, muted = ink(palette.faint), ink(palette.muted)
-    legend = _legend(curves, width, palette) if right is None else right
-    strips = [heading(title, key, legend, width, rule=rule, name=ink(palette.text, bold=True))]
-    rows = height - 2
-    if rows < 1 or width < 16:
+    rule = ink(palette.faint)
+    aside = right is None and len(curves) > FEW and width >= LIST_FROM and height > 3
+    if right is None:
+        room = width - cell_len(title) - len(key) - 6
+        named: Sequence[Curve] = () if aside else curves
+        right = legend(named, marks.readings, marks.step, room, palette)
+    name = ink(palette.accent if chosen else palette.text, bold=True)
+    strips = [heading(_noted(title, key, notes, right, width), key, right, width, rule=rule, name=name)]
+    if height < 3 or width < 16:
         return strips[:height]
-    marks = {_row(y.place(value), rows): label for value, label in ticks(y, max(2, rows // 3 + 1))}
-    gutter = max(6, max((len(label) for label in marks.values()), default=0) + 1)
+    if not aside:
+        return [*strips, *_body(curves, x, y, view, width, height - 1, palette, marks)]
+    beside = listed(curves, marks.readings, LISTED, height - 2, palette)
+    beside += [line((), LISTED)] * (height - 1 - len(beside))
+    drawn = _body(curves, x, y, view, width - LISTED - 2, height - 1, palette, marks)
+    gap = line((), 2)
+    return [*strips, *(Strip.join([part, gap, said]) for part, said in zip(drawn, beside, strict=False))]
+
+
+def _noted(title: str, key: str, notes: Sequence[str], right: Sequence[Piece], width: int) -> str:
+    """The title with as many of the notes as there is room for."""
+    room = width - len(key) - 5 - sum(cell_len(text) for text, _ in right)
+    for note in notes:
+        if cell_len(title) + cell_len(note) + 3 > room:
+            break
+        title += f" · {note}"
+    return title
+
+
+def _body(
+    curves: Sequence[Curve], x: Span, y: Span, view: View, width: int, height: int, palette: Palette, marks: Marks
+) -> list[Strip]:
+    rule, muted = ink(palette.faint), ink(palette.muted)
+    rows = height - 1
+    labels = {_row(y.place(value), rows): label for value, label in ticks(y, max(2, rows // 3 + 1))}
+    gutter = max(6, max((len(label) for label in labels.values()), default=0) + 1)
     columns = width - gutter - 1
     if columns < 4:
-        return strips
-    characters, colors = _overlay(curves, x, y, columns, rows)
+        return []
+    paper = _Paper(columns, rows)
+    _overlay(paper, curves, x, y, palette, marks)
+    strips = []
     for row in range(rows):
-        label = marks.get(row)
-        pieces: list[Piece] = [
-            (fit(label or "", gutter, "right"), muted),
-            ("┤" if label else "│", rule),
-        ]
-        start = 0
-        for color, run in groupby(colors[row]):
-            end = start + sum(1 for _ in run)
-            pieces.append(("".join(characters[row][start:end]), ink(color) if color else PLAIN))
-            start = end
-        strips.append(line(pieces, width))
-    strips.append(line([(_x_labels(x, view.scale, gutter, columns, width), muted)], width))
+        label = labels.get(row)
+        pieces: list[Piece] = [(fit(label or "", gutter, "right"), muted), ("┤" if label else "│", rule)]
+        strips.append(line([*pieces, *paper.pieces(row)], width))
+    strips.append(line([(x_labels(x, view.scale, gutter, columns, width), muted)], width))
     return strips
-
-
-def _legend(curves: Sequence[Curve], width: int, palette: Palette) -> list[Piece]:
-    legend: list[Piece] = []
-    for curve in curves:
-        value = real(curve.latest) if curve.y else "–"
-        legend += [
-            ("  " if legend else "", PLAIN),
-            (f"{curve.name if width >= 38 else curve.name[0]} ", ink(curve.color)),
-            (fit(value, 7), ink(palette.text)),
-        ]
-    return legend
 
 
 def _row(place: float, rows: int) -> int:
     return min(rows - 1, max(0, round((1 - place) * (rows - 1))))
 
 
-Grid = list[list[str]]
+class _Paper:
+    """Character and colour ("" where blank) of each cell, and the shade behind it ("" for none)."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.columns, self.rows = columns, rows
+        self.characters = [[" "] * columns for _ in range(rows)]
+        self.colors = [[""] * columns for _ in range(rows)]
+        self.shades: list[list[str]] | None = None
+
+    def set(self, row: int, column: int, character: str, color: str) -> None:
+        self.characters[row][column], self.colors[row][column] = character, color
+
+    def shade(self, row: int, column: int, color: str) -> None:
+        if self.shades is None:
+            self.shades = [[""] * self.columns for _ in range(self.rows)]
+        self.shades[row][column] = self.shades[row][column] or color
+
+    def column(self, place: float) -> int | None:
+        """The column of a place from 0 to 1, as braille has it; None outside."""
+        return round(place * (2 * self.columns - 1)) // 2 if 0 <= place <= 1 else None
+
+    def row(self, place: float) -> int | None:
+        """The row of a place from 0 (below) to 1; None outside."""
+        return self.rows - 1 - round(place * (4 * self.rows - 1)) // 4 if 0 <= place <= 1 else None
+
+    def pieces(self, row: int) -> Iterator[Piece]:
+        shades = self.shades[row] if self.shades else [""] * self.columns
+        start = 0
+        for (color, shade), run in groupby(zip(self.colors[row], shades, strict=True)):
+            end = start + sum(1 for _ in run)
+            style = ink(color, on=shade or None) if color else ink("default", on=shade) if shade else PLAIN
+            yield "".join(self.characters[row][start:end]), style
+            start = end
 
 
-def _overlay(curves: Sequence[Curve], x: Span, y: Span, columns: int, rows: int) -> tuple[Grid, Grid]:
-    """Character and colour ("" where blank) of each cell; where curves meet, both show in the later one's colour."""
-    characters, colors = [[" "] * columns for _ in range(rows)], [[""] * columns for _ in range(rows)]
-    lines = [
-        [
-            (x.place(a), y.place(b) if math.isfinite(b) and (b > 0 or not y.log) else math.nan)
-            for a, b in zip(curve.x, curve.y, strict=True)
-        ]
-        for curve in curves
-    ]
-    for curve, cells in zip(curves, rasters(lines, columns, rows), strict=True):
+def _overlay(paper: _Paper, curves: Sequence[Curve], x: Span, y: Span, palette: Palette, marks: Marks) -> None:
+    """All that stands in a chart, what matters most last; where curves meet, both show in the later one's colour."""
+    for curve in curves:
+        _band(paper, curve, x, y, blended(curve.color, palette.ground, SHADE))
+    _happenings(paper, marks.happenings, x, palette)
+    behind = [curve for curve in curves if curve.raw]
+    lines = [_line(curve.x, curve.raw, x, y) for curve in behind] + [_line(curve.x, curve.y, x, y) for curve in curves]
+    drawn = rasters(lines, paper.columns, paper.rows)
+    for curve, cells in zip(behind, drawn, strict=False):
+        faint = blended(curve.color, palette.ground, FAINT)
         for (row, column), code in cells.items():
-            under = characters[row][column]
-            characters[row][column] = chr(code if under == " " else code | ord(under))
-            colors[row][column] = curve.color
+            paper.set(row, column, chr(code), faint)
+    own: dict[tuple[int, int], int] = {}
+    for curve, cells in zip(curves, drawn[len(behind) :], strict=True):
+        for cell, code in cells.items():
+            own[cell] = own.get(cell, 0) | code
+            paper.set(*cell, chr(own[cell]), curve.color)
+    _cursor(paper, marks.cursor, x, own.keys(), palette)
     for curve in curves:
-        for a, b in zip(curve.x, curve.y, strict=True):
-            if not math.isfinite(b) and 0 <= x.place(a) <= 1:
-                column = min(columns - 1, int(x.place(a) * columns))
-                characters[rows - 1][column], colors[rows - 1][column] = "×", curve.color
+        gaps = [a for a, b in zip(curve.x, curve.y, strict=True) if not math.isfinite(b)]
+        for a in (*gaps, *curve.broken):
+            if (gap := paper.column(x.place(a))) is not None:
+                paper.set(paper.rows - 1, gap, "×", curve.color)
+    if marks.best is not None:
+        up, along = paper.row(y.place(marks.best[1])), paper.column(x.place(marks.best[0]))
+        if up is not None and along is not None:
+            paper.set(up, along, "★", palette.good)
     for curve in curves:
-        cell = _end(characters, curve, x, y) if curve.name else None
-        if cell is not None:
-            row, column = cell
-            characters[row][column], colors[row][column] = curve.name[0], curve.color
-    return characters, colors
+        at = _end(paper, curve, x, y) if curve.name else None
+        if at is not None:
+            paper.set(*at, curve.name[0], curve.color)
 
 
-def _end(characters: Grid, curve: Curve, x: Span, y: Span) -> tuple[int, int] | None:
+def _band(paper: _Paper, curve: Curve, x: Span, y: Span, shade: str) -> None:
+    """Shades the cells of which at least half lies between a bucket's extremes."""
+    extremes: dict[int, tuple[float, float]] = {}
+    for extent in curve.band:
+        left, right = x.place(extent.left), x.place(extent.right)
+        if right < 0 or left > 1:
+            continue
+        first, last = paper.column(max(0.0, left)), paper.column(min(1.0, right))
+        for column in range(first or 0, (last or 0) + 1):
+            low, high = extremes.get(column, (math.inf, -math.inf))
+            extremes[column] = min(low, extent.minimum), max(high, extent.maximum)
+    for column, (low, high) in extremes.items():
+        top, bottom = (1 - y.place(high)) * paper.rows, (1 - y.place(low)) * paper.rows
+        for row in range(max(0, math.floor(top)), min(paper.rows, math.ceil(bottom))):
+            if min(bottom, row + 1) - max(top, row) >= 0.5:
+                paper.shade(row, column, shade)
+
+
+def _happenings(paper: _Paper, happenings: Sequence[Happening], x: Span, palette: Palette) -> None:
+    """Thin verticals, with their signs below; where they stand close, the signs alone."""
+    if paper.columns < 24 or paper.rows < 5:
+        return
+    found = [(column, h) for h in happenings if (column := paper.column(x.place(h.x))) is not None]
+    verticals = {column for column, _ in found} - {paper.columns - 1}  # where the frame would be
+    if len(verticals) <= paper.columns // 8:
+        for column in verticals:
+            for row in range(paper.rows - 1):
+                paper.set(row, column, "┊", palette.faint)
+    for column, happening in found:
+        paper.set(paper.rows - 1, column, happening.sign, happening.color)
+
+
+def _cursor(paper: _Paper, cursor: float | None, x: Span, taken: Container[tuple[int, int]], palette: Palette) -> None:
+    column = paper.column(x.place(cursor)) if cursor is not None else None
+    if column is None:
+        return
+    for row in range(paper.rows):
+        if (row, column) not in taken:
+            paper.set(row, column, "│", palette.accent)
+
+
+def _line(xs: Sequence[float], ys: Sequence[float], x: Span, y: Span) -> list[tuple[float, float]]:
+    """A line in the unit square; what lies outside of it is cut off, not bent along its edge."""
+    points = [
+        (x.place(a), y.place(b) if math.isfinite(b) and (b > 0 or not y.log) else math.nan)
+        for a, b in zip(xs, ys, strict=True)
+    ]
+    if all(0 <= a <= 1 and not (b < 0 or b > 1) for a, b in points):
+        return points
+    return list(clipped(points))
+
+
+def clipped(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """The parts of a line that lie in the unit square, with a gap between them (Liang & Barsky 1984)."""
+    gap = (math.nan, math.nan)
+    before: tuple[float, float] | None = None
+    for point in points:
+        if not (math.isfinite(point[0]) and math.isfinite(point[1])):
+            yield gap
+            before = None
+            continue
+        if before is None:
+            if _inside(point):
+                yield point
+        elif (part := _part(before, point)) is not None:
+            start, end = part
+            if start != before:
+                yield gap
+                yield start
+            yield end
+        before = point
+
+
+def _inside(point: tuple[float, float]) -> bool:
+    return 0 <= point[0] <= 1 and 0 <= point[1] <= 1
+
+
+def _part(a: tuple[float, float], b: tuple[float, float]) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """The part of the stretch from a to b that lies in the unit square."""
+    if _inside(a) and _inside(b):
+        return a, b
+    first, last = 0.0, 1.0
+    for start, end in zip(a, b, strict=True):
+        by = end - start
+        if by == 0:
+            if not 0 <= start <= 1:
+                return None
+            continue
+        enters, leaves = sorted(((0 - start) / by, (1 - start) / by))
+        first, last = max(first, enters), min(last, leaves)
+    if first > last:
+        return None
+
+    def at(share: float) -> tuple[float, float]:
+        return a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])
+
+    return (a if first == 0 else at(first)), (b if last == 1 else at(last))
+
+
+def _end(paper: _Paper, curve: Curve, x: Span, y: Span) -> tuple[int, int] | None:
     """A free cell after the curve's last point, for its initial: curves differ by more than colour."""
-    rows, columns = len(characters), len(characters[0])
     for a, b in zip(reversed(curve.x), reversed(curve.y), strict=True):
         if 0 <= x.place(a) <= 1 and 0 <= y.place(b) <= 1:
             break
     else:
         return None
-    column, row = min(columns - 1, int(x.place(a) * columns) + 1), _row(y.place(b), rows)
+    column, row = min(paper.columns - 1, int(x.place(a) * paper.columns) + 1), _row(y.place(b), paper.rows)
     beside = (row, row - 1, row + 1)
-    return next(((at, column) for at in beside if 0 <= at < rows and characters[at][column] == " "), None)
+    return next(((at, column) for at in beside if 0 <= at < paper.rows and paper.characters[at][column] == " "), None)
 
 
-_UNITS: dict[Scale, str] = {"steps": "steps", "epochs": "epochs", "time": "", "value": ""}
+_UNITS: dict[Scale, str] = {"steps": "steps", "epochs": "epochs"}
 
 
-def _x_labels(x: Span, scale: Scale, gutter: int, columns: int, width: int) -> str:
+def x_labels(x: Span, scale: Scale, gutter: int, columns: int, width: int) -> str:
     text = [" "] * width
-    unit = _UNITS[scale]
+    unit = _UNITS.get(scale, "")
     taken = -1
     for value, label in x_ticks(x, scale, max(2, columns // 10)):
         middle = gutter + 1 + round(x.place(value) * (columns - 1))

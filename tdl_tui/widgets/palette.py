@@ -8,6 +8,7 @@ is told by colour alone: each curve has its own label, each health mark its sign
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,10 @@ PALETTES = {"tdl-dark": DARK, "tdl-light": LIGHT}
 def palette_of(theme: str, dark: bool = True) -> Palette:
     """The palette of a theme of ours, else the one that suits a dark or a light theme."""
     return PALETTES.get(theme) or (DARK if dark else LIGHT)
+
+
+@lru_cache(maxsize=256)
+def blended(color: str, ground: str, share: float) -> str:
+    """A colour of which only `share` shows on a ground: what stands behind."""
+    parts = ((int(color[i : i + 2], 16), int(ground[i : i + 2], 16)) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(share * above + (1 - share) * below):02x}" for above, below in parts)

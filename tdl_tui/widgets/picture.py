@@ -13,7 +13,7 @@ from textual.strip import Strip
 from tdl_tui.runs.records import Probe
 
 from .axes import Span, covering
-from .chart import rasters
+from .braille import rasters
 from .lines import fit, ink, line
 from .numbers import real
 from .palette import Palette

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tdl_tui.registry import DataShape
+from tdl_tui.runs.reader import LAYER_SERIES
 from tdl_tui.runs.records import (
     Best,
     Bucket,
@@ -152,6 +153,7 @@ def snapshot(kind: str = "image", step: int = 2000, state: State = State.RUNNING
     return Snapshot(
         summary=summary,
         shape=shape,
+        names=(*sorted(series), *(prefix + layer for prefix in LAYER_SERIES for layer in LAYERS)) if step else (),
         series=series if step else {},
         latest={"lr": 5e-4, "speed/samples_per_s": 12345.0, "system/memory": 312e6} if step else {},
         layer_names=LAYERS if step else (),

@@ -25,11 +25,11 @@ from tdl_tui.runs.writer import RunWriter
 from tdl_tui.screens.app import Workbench
 from tdl_tui.screens.frame import hints
 from tdl_tui.screens.run import RunScreen
-from tdl_tui.screens.run_charts import chart_curves, x_axis
+from tdl_tui.screens.run_charts import curves_of, figure_plot, x_axis
 from tdl_tui.screens.run_panels import Panel
 from tdl_tui.screens.run_snapshot import Source, Wants
 from tdl_tui.screens.runs import Detail, RunsTable
-from tdl_tui.widgets.chart import View
+from tdl_tui.widgets.chart_view import View
 from tdl_tui.worker import steer
 
 Bench = Callable[..., Workbench]
@@ -156,7 +156,7 @@ def test_times_that_go_back_make_no_axis_go_back() -> None:
 
     moved = replace(snapshot(), series={"train/loss": (at(1, 10), at(2, 20), at(3, -3600), at(4, -3590), at(5, 30))})
     view = View(scale="time")
-    (curve, _) = chart_curves(moved, "loss", view, ("#000000", "#ffffff"))
+    (curve, _) = curves_of(moved, figure_plot("loss"), view, None, ("#000000", "#ffffff"))
     assert curve.x == (10, 20, 20, 20, 30)
     assert x_axis(moved, view).low == 0 and x_axis(moved, view).high >= 30
 

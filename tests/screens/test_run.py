@@ -24,11 +24,11 @@ from tdl_tui.runs.writer import RunWriter
 from tdl_tui.screens.app import Workbench
 from tdl_tui.screens.confirm import AskScreen, ConfirmScreen
 from tdl_tui.screens.run import RunScreen, heights, learning_rate
-from tdl_tui.screens.run_charts import chart_curves
+from tdl_tui.screens.run_charts import curves_of, figure_plot
 from tdl_tui.screens.run_panels import NoticePanel, Panel
 from tdl_tui.screens.run_snapshot import Snapshot, Source, Wants, pending, shape_of
 from tdl_tui.spec import experiment
-from tdl_tui.widgets.chart import View
+from tdl_tui.widgets.chart_view import View
 from tdl_tui.worker import steer
 
 Bench = Callable[..., Workbench]
@@ -499,7 +499,7 @@ def test_a_source_says_in_what_way_a_loss_is_not_finite(recorded: tuple[Path, Ru
     read = source.read(Wants(40))
     source.close()
     assert read is not None and read.latest["train/loss"] == math.inf and "val/loss" not in read.latest
-    train, held_out = chart_curves(read, "loss", View(), ("#000000", "#ffffff"))
+    train, held_out = curves_of(read, figure_plot("loss"), View(), None, ("#000000", "#ffffff"))
     assert train.latest == math.inf and held_out.latest == 0.5
 
 

@@ -13,10 +13,13 @@ from rich.style import Style
 
 from tdl_tui.runs.records import Bucket, Event, LayerSample, Probe, Progress, State, Summary
 from tdl_tui.runs.text import printable
-from tdl_tui.widgets import chart, numbers
+from tdl_tui.widgets import braille, numbers
 from tdl_tui.widgets.axes import Span, covering, growing, ticks, x_ticks
 from tdl_tui.widgets.bars import ClassBars, Prediction, bar, chosen_rows, draw_classes, draw_predictions, softmax
-from tdl_tui.widgets.chart import Curve, View, curve_of, draw_chart, rasters, smooth, y_span
+from tdl_tui.widgets.braille import rasters
+from tdl_tui.widgets.chart import draw_chart
+from tdl_tui.widgets.chart_view import View
+from tdl_tui.widgets.curves import Curve, curve_of, smooth, y_span
 from tdl_tui.widgets.events import draw_events
 from tdl_tui.widgets.gradients import Health, LayerTable, draw_gradients, health
 from tdl_tui.widgets.header import draw_header, joined, said_of_state, seconds_left
@@ -227,7 +230,7 @@ def test_a_line_looks_the_same_whatever_is_drawn_with_it(
 
 def _fresh(lines: list[list[tuple[int, int]]]) -> list[dict[tuple[int, int], int]]:
     """Drawn with nothing kept from before."""
-    chart._kept.clear()
+    braille._kept.clear()
     return rasters([[(x / 39, y / 39) for x, y in sorted(line)] for line in lines], 20, 10)
 
 
