@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tdl_tui.runs import commands, kept, lock, queue
+from tdl_tui.runs import commands, kept, lock, profiles, queue
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Event, State, Summary
 from tdl_tui.runs.schema import UnreadableRun
@@ -22,6 +22,7 @@ from . import launch
 from .spare import Spare
 
 SECONDS = 60.0
+PROFILE_SECONDS = 600.0
 LIVE = (State.STARTING, State.RUNNING, State.PAUSED)
 OUT_OF_QUEUE = "taken out of the queue before it began"
 ENDED = (State.FINISHED, State.STOPPED, State.FAILED, State.LOST)
@@ -96,6 +97,26 @@ def checkpoint(folder: Path, timeout: float = SECONDS) -> str:
 def probe(folder: Path, examples: Sequence[int], timeout: float = SECONDS) -> str:
     """Follows more held-out examples of the run's data, by their numbers, from the next step on."""
     return _command(_summary(folder), folder, "probe", timeout, examples=list(examples))
+
+
+def profile(folder: Path, steps: int = profiles.STEPS, timeout: float = PROFILE_SECONDS) -> Event:
+    """Has the next steps profiled, and returns the event that holds what was found (`profiles.profile_of`)."""
+    summary = _summary(folder)
+    if summary.state in (State.STOPPED, State.FAILED, State.LOST, State.FINISHED):
+        raise SteerError(f"{summary.id} is {summary.state}: a profile is taken of a training at work")
+    asked = _acknowledged(summary, folder, "profile", min(timeout, SECONDS), steps=steps)
+    deadline = time.monotonic() + timeout
+    with RunReader(folder) as reader:
+        while True:
+            ended = not lock.held(folder)
+            found = next((event for event in reader.events(asked.id) if event.kind == "profile"), None)
+            if found is not None:
+                return found
+            if ended:
+                raise SteerError(f"{summary.id} ended before it was profiled: it is {_summary(folder).state}")
+            if time.monotonic() >= deadline:
+                raise SteerError(f"{summary.id} has not made {steps} steps within {timeout:g} s; its events will tell")
+            time.sleep(commands.POLL_SECONDS)
 
 
 def evaluate(folder: Path, timeout: float = SECONDS) -> str:
