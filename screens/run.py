@@ -27,7 +27,7 @@ from .run_charts import ChartPanel, Look
 from .run_gradients import GradientPanel
 from .run_machine import MachinePanel
 from .run_panels import Choices, EventsPanel, HeaderPanel, NoticePanel, Panel
-from .run_probes import ProbePanel
+from .run_probes import AddProbes, NewWants, ProbePanel, example_numbers
 from .run_series import SeriesPanel
 from .run_snapshot import Snapshot, Wants
 from .runs import workbench
@@ -292,7 +292,28 @@ class RunScreen(LiveScreen[None]):
 
     def action_probe(self, by: int) -> None:
         if self.snapshot is not None and self.snapshot.probes:
-            self._choose(replace(self.choices, probe=(self.choices.probe + by) % len(self.snapshot.probes)))
+            self._choose(replace(self.choices, probe=self.query_one(ProbePanel).following(by)))
+
+    def on_new_wants(self, message: NewWants) -> None:
+        self._want()
+
+    def on_add_probes(self, message: AddProbes) -> None:
+        try:
+            self._follow_examples(example_numbers(message.text))
+        except ValueError as error:
+            self._say(str(error), bad=True)
+
+    @work(thread=True, group="steer")
+    def _follow_examples(self, examples: list[int]) -> None:
+        from tdl_tui.worker import steer
+
+        try:
+            said = steer.probe(self.folder, examples)
+        except steer.SteerError as error:
+            self.app.call_from_thread(self._say, str(error), bad=True)
+        else:
+            self.app.call_from_thread(self._say, said)
+        self._wake.set()
 
     def _choose(self, choices: Choices) -> None:
         self.choices = choices
