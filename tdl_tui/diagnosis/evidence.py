@@ -130,7 +130,8 @@ def _joined(a: Stretch, b: Stretch) -> Stretch:
 @dataclass(frozen=True)
 class Evidence:
     """A run as rules see it. `validation` counts held-out examples, `storage` is "memory" or "stream", `device` a
-    torch device's type; `message` says why a run failed, "" where it did not. `layer_samples` are the newest few.
+    torch device's type; `message` says why a run failed, "" where it did not. `first_loss` and `first_gradient` (norm)
+    are those of step 1, NaN where they are not known; `layer_samples` are the newest few.
     """
 
     experiment: Experiment
@@ -142,6 +143,7 @@ class Evidence:
     progress: Progress = field(default_factory=Progress)
     series: Mapping[str, Course] = field(default_factory=dict)
     first_loss: float = nan
+    first_gradient: float = nan
     layer_names: tuple[str, ...] = ()
     layer_samples: tuple[LayerSample, ...] = ()
     message: str = ""
@@ -164,7 +166,8 @@ class Evidence:
     @property
     def guess(self) -> float:
         """The loss of who always gives the same best answer: the entropy of the classes, or the variance of targets
-        that were normalised; where the loss is another one, the mean of the first ten steps."""
+        that were normalised; where the loss is another one, the mean of the first ten steps, or twice the first where
+        it rises."""
         objective = self.experiment.objective
         plain = objective.options.get("class_weights") == "none" and not objective.options.get("label_smoothing")
         if objective.loss == "cross_entropy" and plain:
@@ -174,7 +177,7 @@ class Evidence:
             return -sum(n / total * log(n / total) for n in self.class_counts if n)
         if objective.loss == "mse" and self.shape.task == "regression" and self.experiment.data.normalize:
             return 1.0
-        return self["train/loss"].mean(1, 10)
+        return min(self["train/loss"].mean(1, 10), 2 * self.first_loss)
 
     @property
     def start(self) -> float:
@@ -215,6 +218,7 @@ class Recalled:
 
     series: dict[str, Recorded]
     first_loss: float
+    first_gradient: float
     layer_names: tuple[str, ...]
     layer_samples: tuple[LayerSample, ...]
 
@@ -241,10 +245,12 @@ def recall(reader: RunReader, step: int) -> Recalled:
     while len(samples) < LAYER_SAMPLES and (sample := reader.layer_sample(at)) is not None:
         samples.insert(0, sample)
         at = sample.step - 1
-    start = reader.first("train/loss")
+    firsts = [reader.first(name) for name in ("train/loss", "grad/norm")]
+    loss, gradient = (point.value if point is not None and point.step == 1 <= step else nan for point in firsts)
     return Recalled(
         series,
-        start.value if start is not None and start.step == 1 <= step else nan,
+        loss,
+        gradient,
         tuple(reader.layer_names()),
         tuple(samples),
     )
@@ -262,6 +268,7 @@ def of_reader(reader: RunReader, experiment: Experiment) -> Evidence:
         progress=summary.progress,
         series={name: recorded.course() for name, recorded in known.series.items()},
         first_loss=known.first_loss,
+        first_gradient=known.first_gradient,
         layer_names=known.layer_names,
         layer_samples=known.layer_samples,
         message=summary.message,

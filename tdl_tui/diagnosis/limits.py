@@ -26,8 +26,7 @@ UPDATE_LOW = 1e-5  # a hundredth of it
 LEARNS = 0.9  # times the loss of a guess: a recent loss below it is one that learns
 
 VANISHED = 1e-3  # the first layers' gradient norm, of the last ones'
-EXPLODED = 100.0  # times the gradient norm at the start
-GRADIENT_START = 10  # samples that are called the start
+EXPLODED = 1000.0  # times the gradient norm at the first step
 
 DEAD = 0.4  # of a layer's units
 DEAD_EXAMPLES = 16  # looked at, at least

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf, isfinite
 from statistics import median
 from typing import Any
 
@@ -14,14 +14,16 @@ from .finding import USUAL, Finding, figure, learning_rate, model_option, says, 
 
 
 def rate_too_high(evidence: Evidence) -> Finding | None:
-    """An update changes a tenth of the weights, and the loss does not fall."""
-    typical = _typical_ratio(evidence)
-    if typical is None or typical < limits.UPDATE_HIGH or not evidence.recent_loss > limits.LEARNS * evidence.guess:
+    """An update changes a tenth of a layer's weights, and nothing is learned."""
+    ratios = _ratios(evidence)
+    highest = max(ratios, default=0.0)
+    if highest < limits.UPDATE_HIGH or not evidence.recent_loss > limits.LEARNS * evidence.guess:
         return None
-    change = learning_rate(evidence, max(1e-3, USUAL / typical))
+    change = learning_rate(evidence, max(1e-3, USUAL / highest))
     return Finding(
         "bad",
-        f"an update is {figure(typical)} of the weights in the median of the layers; about 0.001 is usual",
+        f"an update is {figure(highest)} of the weights of {_layer(evidence, ratios.index(highest))}; about 0.001 is "
+        "usual",
         "The learning rate is too high: each step throws away what the ones before found.",
         (says(change), "find a learning rate: tdl lr-find"),
         change,
@@ -30,10 +32,10 @@ def rate_too_high(evidence: Evidence) -> Finding | None:
 
 def rate_too_low(evidence: Evidence) -> Finding | None:
     """Updates are next to nothing beside the weights, while there is everything to learn."""
-    typical = _typical_ratio(evidence)
-    rate = evidence["lr"]
+    ratios, rate = _ratios(evidence), evidence["lr"]
+    typical = median(ratios) if ratios else inf
     highest = max((s.maximum for s in rate.stretches), default=0.0)
-    if typical is None or typical >= limits.UPDATE_LOW or not evidence.recent_loss > limits.LEARNS * evidence.guess:
+    if typical >= limits.UPDATE_LOW or not evidence.recent_loss > limits.LEARNS * evidence.guess:
         return None
     if rate.newest < highest / 2 or evidence.step < evidence.experiment.schedule.warmup_steps:
         return None  # the schedule has it so
@@ -50,12 +52,11 @@ def rate_too_low(evidence: Evidence) -> Finding | None:
     )
 
 
-def _typical_ratio(evidence: Evidence) -> float | None:
-    """The median of the layers' update ratios; None where nothing can be said by it."""
+def _ratios(evidence: Evidence) -> list[float]:
+    """The layers' update ratios, 0 for those that have none; empty where nothing can be said by them."""
     if not evidence.by_gradient or evidence.step < limits.EARLIEST:
-        return None
-    known = [r for r in evidence.layer_medians("update_ratio", limits.LAYER_SAMPLES) if isfinite(r)]
-    return median(known) if known else None
+        return []
+    return [r if isfinite(r) else 0.0 for r in evidence.layer_medians("update_ratio", limits.LAYER_SAMPLES)]
 
 
 def vanishing_gradients(evidence: Evidence) -> Finding | None:
@@ -82,22 +83,18 @@ def vanishing_gradients(evidence: Evidence) -> Finding | None:
 
 
 def exploding_gradients(evidence: Evidence) -> Finding | None:
-    """The gradient has become a hundred times as long as it was at the start."""
+    """The gradient has become a thousand times as long as it was at the first step."""
     course = evidence["grad/norm"]
-    if evidence.experiment.training.gradient_clip_norm or evidence.step < limits.EARLIEST or not evidence.by_gradient:
+    if evidence.experiment.training.gradient_clip_norm or not evidence.by_gradient or not course.stretches:
         return None
-    known = [s.mean for s in course.stretches if isfinite(s.mean)]
-    if len(known) <= limits.GRADIENT_START:
-        return None
-    start = median(known[: limits.GRADIENT_START])
-    recent = [value for step, value in course.tail if step > evidence.step - evidence.window] or [course.newest]
-    peak = max(recent)
-    if not (start > 0 and peak > limits.EXPLODED * start and evidence.recent_loss > limits.FALLEN * evidence.guess):
+    start, recent = evidence.first_gradient, [n for step, n in course.tail if step > evidence.step - evidence.window]
+    peak = max((norm for norm in recent if isfinite(norm)), default=0.0)
+    if not (start > 0 and peak > limits.EXPLODED * start) or evidence.recent_loss <= limits.FALLEN * evidence.guess:
         return None
     change = {"training.gradient_clip_norm": float(f"{max(1.0, start):.1g}")}
     return Finding(
         "bad",
-        f"the gradient norm reached {figure(peak)}, it was {figure(start)} at the start",
+        f"the gradient norm reached {figure(peak)}, it was {figure(start)} at the first step",
         "The gradient explodes: a cliff in the loss, as recurrent and very deep networks have them. One such "
         "step undoes many.",
         (says(change), says(learning_rate(evidence, 1 / 3))),

@@ -131,7 +131,7 @@ def oscillates(evidence: Evidence) -> Finding | None:
     changes = [b - a for a, b in pairwise(values)]
     swing = sum(map(abs, changes)) / len(changes)
     turns = sum(a * b < 0 for a, b in pairwise(changes)) / (len(changes) - 1)
-    if swing < limits.SWING * evidence.guess or turns < limits.TURNS:
+    if not (swing >= limits.SWING * evidence.guess and turns >= limits.TURNS):
         return None
     change = learning_rate(evidence, 1 / 3)
     return Finding(
@@ -206,10 +206,7 @@ def underfitting(evidence: Evidence) -> Finding | None:
     reached = metric.newest if regression else metric.mean(step - evidence.window + 1, step)
     loss = evidence["train/loss"]
     before, now = loss.mean(step - 2 * fifth + 1, step - fifth), loss.mean(step - fifth + 1, step)
-    if (
-        not reached < guess + limits.UNDERFITTED * (1 - guess)
-        or not abs(before - now) < limits.PLATEAU * evidence.guess
-    ):
+    if not reached < guess + limits.UNDERFITTED * (1 - guess) or not before - now < limits.PLATEAU * evidence.guess:
         return None
     if now > limits.STALLED * evidence.guess:
         return None  # it has not begun to learn: that is another matter
@@ -244,18 +241,18 @@ def _larger(evidence: Evidence) -> dict[str, Any]:
 
 
 def validation_better(evidence: Evidence) -> Finding | None:
-    """From its start a training is better on examples that it does not learn from.
+    """A training is better on examples that it does not learn from, validation after validation.
 
     A validation at an epoch's end is held against the training loss of the epoch after it, which is measured with
-    weights that are newer still: a healthy training is never worse there.
+    weights that are newer still: a healthy training is hardly worse there.
     """
-    tail, each = evidence["val/loss"].tail, evidence.progress.steps_per_epoch
+    each = evidence.progress.steps_per_epoch
+    followed = [point for point in evidence["val/loss"].tail if point[0] + each <= evidence.step]
     pairs = [
         (value, evidence["train/loss"].mean(step + 1, step + each))
-        for step, value in tail
-        if step + each <= evidence.step
+        for step, value in followed[-limits.BETTER_VALIDATIONS :]
     ]
-    if len(pairs) < limits.BETTER_VALIDATIONS or tail[0][0] > 2 * each:
+    if len(pairs) < limits.BETTER_VALIDATIONS:
         return None
     noise = limits.BETTER_ERRORS / max(1, evidence.validation) ** 0.5
     least = limits.BETTER_MARGIN * evidence.guess
@@ -264,8 +261,8 @@ def validation_better(evidence: Evidence) -> Finding | None:
     on = _only_in_training(evidence)
     val, train = pairs[-1]
     seen = (
-        f"the validation loss is {figure(val)}, the training loss of the epoch after it {figure(train)}, and so it was "
-        "from the start"
+        f"the validation loss is {figure(val)}, the training loss of the epoch after it {figure(train)}; so it was "
+        f"{len(pairs)} times in a row"
     )
     if on:
         return Finding(

@@ -73,8 +73,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "rate_too_high",
         "lr too high",
-        "updates that change much of the weights while nothing is learned",
-        f"median ‖Δw‖/‖w‖ of the layers above {limits.UPDATE_HIGH:g} (100 times the usual 10⁻³), recent loss above "
+        "updates that change much of a layer's weights while nothing is learned",
+        f"‖Δw‖/‖w‖ of a layer above {limits.UPDATE_HIGH:g} (100 times the usual 10⁻³), recent loss above "
         f"{limits.LEARNS:g} of a guess's",
         "CS231n notes 2015, Neural Networks Part 3: ratio of weights to updates",
         on_layers.rate_too_high,
@@ -99,9 +99,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "exploding_gradients",
         "exploding",
-        "a gradient that has become far longer than at the start, without clipping",
-        f"norm above {limits.EXPLODED:g} times the median of the first {limits.GRADIENT_START} samples, recent loss "
-        f"above {limits.FALLEN:g} of a guess's",
+        "a gradient that has become far longer than it was, without clipping",
+        f"norm above {limits.EXPLODED:g} times that of the first step, recent loss above {limits.FALLEN:g} of a "
+        "guess's",
         "Pascanu, Mikolov & Bengio 2013",
         on_layers.exploding_gradients,
     ),
@@ -142,12 +142,10 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "validation_better",
-        "val too good",
-        "a validation loss below the training loss from the start: a leak, unless dropout or augmentation is on "
-        "(then it is a note)",
-        f"each validation below {limits.BETTER:g} of the next epoch's training loss, by {limits.BETTER_MARGIN:g} of a "
-        f"guess's loss and {limits.BETTER_ERRORS:g} standard errors; {limits.BETTER_VALIDATIONS} or more, from "
-        "the first on",
+        "val < train",
+        "a validation loss below the training loss: a leak, unless dropout or augmentation is on (then it is a note)",
+        f"{limits.BETTER_VALIDATIONS} validations in a row below {limits.BETTER:g} of the next epoch's training loss, "
+        f"by {limits.BETTER_MARGIN:g} of a guess's loss and {limits.BETTER_ERRORS:g} standard errors",
         "Kaufman, Rosset, Perlich & Stitelman 2012, Leakage in Data Mining; Srivastava et al. 2014 (dropout)",
         on_loss.validation_better,
     ),

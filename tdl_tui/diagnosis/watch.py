@@ -10,6 +10,8 @@ from tdl_tui.runs.records import Diagnosis, Event
 
 PATIENCE = 5
 """Looks in a row at which a rule is silent before its diagnosis is over."""
+REPEATS = 3
+"""Times that a diagnosis which comes and goes is said to be there, and to be over."""
 KIND = "diagnosis"
 """Of the events that say a diagnosis."""
 
@@ -68,5 +70,5 @@ class Watch:
         return fresh
 
     def _is_said(self, new: News) -> bool:
-        same = (new.diagnosis.rule, new.over)
-        return any((rule, over) == same and said_of >= new.step for said_of, rule, over in self._said)
+        steps = [step for step, rule, over in self._said if (rule, over) == (new.diagnosis.rule, new.over)]
+        return len(steps) >= REPEATS or any(step >= new.step for step in steps)

@@ -11,6 +11,7 @@ from array import array
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ class Diagnosing:
             device,
         )
         self._series: dict[str, Recorded] = {}
+        self._firsts: dict[str, float] = {}
         self._samples: deque[LayerSample] = deque(maxlen=LAYER_SAMPLES)
         self._watch = Watch()
         self._paid = self._due = 0.0
@@ -59,7 +61,8 @@ class Diagnosing:
             self._watch = Watch(held, _events(reader))
         self._series = known.series
         self._samples.extend(known.layer_samples)
-        self._evidence = replace(self._evidence, first_loss=known.first_loss, layer_names=known.layer_names)
+        self._firsts = {"train/loss": known.first_loss, "grad/norm": known.first_gradient}
+        self._evidence = replace(self._evidence, layer_names=known.layer_names)
 
     # ------------------------------------------------------------------------------------- what is looked at meanwhile
 
@@ -68,18 +71,21 @@ class Diagnosing:
     ) -> None:
         self._recorder.extend(name, first_step, stride, values, first_time, last_time)
         if name in SERIES and len(values):
-            self._series.setdefault(name, Recorded()).extend(first_step, stride, values)
+            self._take(name, first_step, stride, values)
             if name == "train/loss":
-                if first_step == 1:
-                    self._evidence = replace(self._evidence, first_loss=values[0])
                 self._look()
 
     def point(self, name: str, step: int, value: float, time: float | None = None) -> None:
         self._recorder.point(name, step, value, time)
         if name in SERIES:
-            self._series.setdefault(name, Recorded()).extend(step, 1, (value,))
+            self._take(name, step, 1, (value,))
             if name == "val/loss":
                 self._due = 0.0
+
+    def _take(self, name: str, first_step: int, stride: int, values: Sequence[float]) -> None:
+        if first_step == 1:
+            self._firsts[name] = values[0]
+        self._series.setdefault(name, Recorded()).extend(first_step, stride, values)
 
     def layers(self, names: Sequence[str]) -> None:
         self._recorder.layers(names)
@@ -112,8 +118,13 @@ class Diagnosing:
         if started < max(self._due, self._paid) or self._broken:
             return
         try:
-            series = {name: recorded.course() for name, recorded in self._series.items()}
-            evidence = replace(self._evidence, series=series, layer_samples=tuple(self._samples))
+            evidence = replace(
+                self._evidence,
+                series={name: recorded.course() for name, recorded in self._series.items()},
+                first_loss=self._firsts.get("train/loss", nan),
+                first_gradient=self._firsts.get("grad/norm", nan),
+                layer_samples=tuple(self._samples),
+            )
             before = self._watch.held
             news = self._watch.look(diagnose(evidence), evidence.step)
             for new in news:

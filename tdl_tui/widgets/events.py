@@ -27,7 +27,13 @@ SIGNS = {
     "telemetry": "·",
     "schedule": "η",
     "sample": "¶",
+    "diagnosis": "✚",
 }
+
+
+def severity_color(severity: object, palette: Palette) -> str:
+    """The colour of a diagnosis."""
+    return {"bad": palette.bad, "caution": palette.caution}.get(str(severity), palette.muted)
 
 
 def draw_events(
@@ -54,6 +60,8 @@ def draw_events(
     for event in reversed(events[-height:] if height > 0 else ()):
         when = time.strftime("%Y-%m-%d %H:%M:%S" if dates else "%H:%M:%S", time.localtime(event.time))
         hue = ink(colors.get(event.kind, palette.text))
+        if event.kind == "diagnosis":
+            hue = ink(palette.muted if event.data.get("over") else severity_color(event.data.get("severity"), palette))
         step = fit(grouped(event.step) if event.step else "", widest, "right")
         before = f"{when}  {step}  "
         said = str(event.data.get("text", event.text)) if event.kind == "sample" else event.text
