@@ -21,7 +21,7 @@ from tdl_tui.widgets.live_screen import LiveScreen
 from tdl_tui.widgets.palette import Palette
 
 from .frame import Banner, KeyBar, palette
-from .runs_table import SORTS, Paper, View, arrange, centred, detail, fitted, table
+from .runs_table import SORTS, Paper, View, arrange, branches_of, centred, detail, fitted, table
 
 if TYPE_CHECKING:
     from tdl_tui.runs.table import RunTable
@@ -43,6 +43,7 @@ class RunsTable(Canvas, can_focus=True):
         self.view = View()
         self.runs: list[Summary] = []
         self.shown: list[Summary] = []
+        self._branches: dict[str, str] = {}
         self.losses: dict[str, Sequence[float]] = {}
         self.places: dict[str, int] = {}
         self.read = False
@@ -59,6 +60,7 @@ class RunsTable(Canvas, can_focus=True):
         """Another view on the same facts."""
         before = [run.id for run in self.shown]
         self.shown = arrange(self.runs, view)
+        self._branches = branches_of(self.shown, view)
         ids = [run.id for run in self.shown]
         if view.cursor not in ids and ids:
             # the run under the cursor is gone: its neighbour follows
@@ -109,7 +111,8 @@ class RunsTable(Canvas, can_focus=True):
         if not self.shown:
             first = (f"No run matches “{self.view.filter}”.", colors.text)
             return centred([first, ("esc shows all runs again.", colors.muted)], width, height)
-        return table(self.shown, self.view, Paper(colors, self._bench.clock(), self.losses, self.places), width, height)
+        paper = Paper(colors, self._bench.clock(), self.losses, self.places, self._branches)
+        return table(self.shown, self.view, paper, width, height)
 
     def on_resize(self, event: events.Resize) -> None:
         self._keep_in_sight()

@@ -10,6 +10,7 @@ from typing import Any
 from rich.segment import Segment
 from textual.strip import Strip
 
+from tdl_tui.runs.family import branches, in_families
 from tdl_tui.runs.records import Best, State, Summary
 from tdl_tui.widgets.header import SIGNS, state_color
 from tdl_tui.widgets.lines import Piece, blank, fit, ink, line
@@ -51,16 +52,27 @@ class Paper:
     now: float
     losses: Mapping[str, Sequence[float]] = field(default_factory=dict)
     places: Mapping[str, int] = field(default_factory=dict)
+    branches: Mapping[str, str] = field(default_factory=dict)
+    """What leads to a fork from what it was forked from, by its id."""
 
 
 def arrange(runs: Iterable[Summary], view: View) -> list[Summary]:
-    """The runs that the filter lets through (every word occurs somewhere), sorted; newest first among equals."""
+    """The runs that the filter lets through (every word occurs somewhere), sorted; newest first among equals. By age,
+    forks stand below what they were forked from."""
     words = view.filter.lower().split()
     chosen = [run for run in runs if all(word in _haystack(run) for word in words)]
     chosen.sort(key=lambda run: (-run.created, run.id))
     if view.sort != "age":
         chosen.sort(key=lambda run: _order(run, view.sort))
-    return chosen[::-1] if view.reverse else chosen
+    chosen = chosen[::-1] if view.reverse else chosen
+    return in_families(chosen) if view.sort == "age" else chosen
+
+
+def branches_of(shown: Sequence[Summary], view: View) -> dict[str, str]:
+    """What is drawn before the names of forks, where the runs stand in families."""
+    if view.sort != "age":
+        return {}
+    return {run.id: branch for run, branch in zip(shown, branches(shown), strict=True) if branch}
 
 
 def _haystack(run: Summary) -> str:
@@ -158,7 +170,11 @@ def _state(run: Summary, width: int, paper: Paper) -> list[Piece]:
 
 
 def _name(run: Summary, width: int, paper: Paper) -> list[Piece]:
-    return [(fit(run.name or run.id, width), ink(paper.colors.text, bold=run.state.live))]
+    name = ink(paper.colors.text, bold=run.state.live)
+    if not (branch := paper.branches.get(run.id, "")):
+        return [(fit(run.name or run.id, width), name)]
+    branch = fit(f"{branch} ", min(len(branch) + 1, width - 6))
+    return [(branch, ink(paper.colors.faint)), (fit(run.name or run.id, width - len(branch)), name)]
 
 
 def _data(run: Summary, width: int, paper: Paper) -> list[Piece]:
@@ -346,6 +362,8 @@ def detail(run: Summary, colors: Palette, width: int) -> Strip:
         return line(_whole(said, width - 1), width)
     if run.experiment:
         say(f"{dataset_of(run)} → {architecture_of(run)}", colors.text)
+    if run.parent:
+        say(f"from {run.parent.run} at step {run.parent.step:,}", colors.muted)
     if run.state is State.LOST:
         say("its worker is gone, r goes on from the last checkpoint", colors.bad)
     if run.message:

@@ -14,6 +14,7 @@ from typing import Any
 from rich.cells import cell_len, set_cell_size
 
 from tdl_tui.registry import DatasetEntry, DataShape, Entry, Option, shown
+from tdl_tui.runs.family import branches, in_families
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Summary
 from tdl_tui.runs.text import printable
@@ -104,19 +105,21 @@ def best_text(summary: Summary) -> str:
 
 
 def runs_table(summaries: Sequence[Summary], now: float, width: int | None = None) -> str:
-    """A line a run. Where that is wider than `width` it does without data and architecture: names mostly say them."""
+    """A line a run, forks below what they were forked from. Where that is wider than `width` it does without data and
+    architecture: names mostly say them."""
 
-    def row(summary: Summary) -> list[str]:
-        name = (
-            summary.name if cell_len(summary.name) <= NAME_WIDTH else f"{set_cell_size(summary.name, NAME_WIDTH - 1)}…"
-        )
+    def row(summary: Summary, branch: str) -> list[str]:
+        name = f"{branch} {summary.name}" if branch else summary.name
+        name = name if cell_len(name) <= NAME_WIDTH else f"{set_cell_size(name, NAME_WIDTH - 1)}…"
         data, model = summary.experiment.get("data", {}), summary.experiment.get("model", {})
         facts = [data.get("dataset", ""), model.get("architecture", ""), progress_text(summary), best_text(summary)]
         if summary.damage:
             facts = ["", "", "", summary.damage]
         return [summary.id, "damaged" if summary.damage else summary.state, name, *facts, age(summary.created, now)]
 
-    lines = [["RUN", "STATE", "NAME", "DATA", "MODEL", "EPOCH", "BEST", "AGE"], *map(row, summaries)]
+    ordered = in_families(summaries)
+    rows = map(row, ordered, branches(ordered))
+    lines = [["RUN", "STATE", "NAME", "DATA", "MODEL", "EPOCH", "BEST", "AGE"], *rows]
     whole = table(lines)
     if width is None or max(map(cell_len, whole.splitlines())) <= width:
         return whole
@@ -141,6 +144,7 @@ def run_document(summary: Summary, folder: Path) -> dict[str, Any]:
         "progress": asdict(summary.progress),
         "best": asdict(summary.best) if summary.best else None,
         "test": summary.test,
+        "parent": asdict(summary.parent) if summary.parent else None,
     }
 
 
@@ -184,6 +188,7 @@ def run_text(summary: Summary, folder: Path, more: Iterable[tuple[str, str]] = (
         ("best", f"{best_text(summary)} at step {count(summary.best.step)}" if summary.best else ""),
         ("test", ", ".join(f"{name} {number(value)}" for name, value in (summary.test or {}).items())),
         *more,
+        ("from", _parent_line(summary)),
         ("device", f"{summary.device} on {summary.host}, process {summary.pid}" if summary.pid else ""),
         (
             "made",
@@ -193,6 +198,13 @@ def run_text(summary: Summary, folder: Path, more: Iterable[tuple[str, str]] = (
     ]
     facts = table([row for row in rows if row[1]])
     return f"{facts}\n\n{_experiment_text(summary.experiment)}" if summary.experiment else facts
+
+
+def _parent_line(summary: Summary) -> str:
+    """What a fork was forked from, "" for other runs."""
+    if (parent := summary.parent) is None:
+        return ""
+    return f"{parent.run} ({parent.name}) at step {count(parent.step)}, {parent.checkpoint}"
 
 
 def _experiment_text(document: dict[str, Any]) -> str:

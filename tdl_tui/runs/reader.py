@@ -23,6 +23,7 @@ from .records import (
     Event,
     LayerSample,
     Matrix,
+    Parent,
     Point,
     Probe,
     ProbeSample,
@@ -462,6 +463,7 @@ def summarize(folder: Path, facts: dict[str, Any]) -> Summary:
             host=printable(_typed(facts, "host", str, "") or str(worker.get("host", ""))),
             device=printable(_typed(facts, "device", str, "")),
             diagnoses=tuple(map(diagnosis, _typed(facts, "diagnoses", list, []))),
+            parent=_parent(_typed(facts, "parent", dict, None)),
         )
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise schema.damaged(folder / schema.FILE, error) from None
@@ -513,6 +515,15 @@ def _progress(document: dict[str, Any]) -> Progress:
     if not (isinstance(progress.seconds, (int, float)) and 0 <= progress.seconds <= LATEST):
         raise ValueError(f"progress.seconds is {progress.seconds!r}")
     return progress
+
+
+def _parent(document: dict[str, Any] | None) -> Parent | None:
+    if document is None:
+        return None
+    run, name, step, checkpoint = (document[key] for key in ("run", "name", "step", "checkpoint"))
+    if not isinstance(step, int) or not 0 <= step <= LARGEST_STEP:
+        raise ValueError(f"parent.step is {step!r}"[:200])
+    return Parent(*(printable(_text(text)) for text in (run, name)), step, printable(_text(checkpoint)))
 
 
 def _best(document: dict[str, Any]) -> Best:

@@ -184,6 +184,16 @@ class Diagnosis:
 
 
 @dataclass(frozen=True)
+class Parent:
+    """What a run was forked from: the id of a run and its name, the step and the name of a checkpoint."""
+
+    run: str
+    name: str
+    step: int
+    checkpoint: str
+
+
+@dataclass(frozen=True)
 class Summary:
     """What the table of runs shows of one run. `damage` says in one line why a run cannot be read, "" when it can.
 
@@ -205,3 +215,4 @@ class Summary:
     device: str = ""
     damage: str = ""
     diagnoses: tuple[Diagnosis, ...] = ()
+    parent: Parent | None = None

@@ -187,7 +187,7 @@ def test_a_detached_training_is_launched_from_what_was_asked(
 ) -> None:
     asked: list[Any] = []
 
-    def launch(made: Any, where: Path) -> launcher.Launched:
+    def launch(made: Any, where: Path, **_: object) -> launcher.Launched:
         asked.append((made, where))
         return launcher.Launched(where / "runs" / "abcdefgh", 123)
 
@@ -200,7 +200,7 @@ def test_a_detached_training_is_launched_from_what_was_asked(
 
 
 def test_what_a_launch_refuses_ends_with_2(tdl: Tdl, monkeypatch: pytest.MonkeyPatch) -> None:
-    def launch(*_: object) -> None:
+    def launch(*_: object, **__: object) -> None:
         raise launcher.LaunchError("the home is full")
 
     monkeypatch.setattr(launcher, "launch", launch)
@@ -215,6 +215,18 @@ def test_ls_without_runs(tdl: Tdl, home: Path) -> None:
     assert tdl("ls").out == ""
     assert tdl("ls", "--json").document == []
     assert not home.exists()
+
+
+def test_forks_stand_below_what_they_were_forked_from(tdl: Tdl, make_run: MakeRun) -> None:
+    elder = make_run("elder")
+    other = make_run("other")
+    parent = {"run": elder.name, "name": "elder", "step": 3, "checkpoint": "step-3.pt"}
+    child = make_run("child", parent=parent)
+    lines = tdl("ls").out.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == [elder.name, child.name, other.name]
+    assert "└─ child" in lines[1]
+    assert f"{elder.name} (elder) at step 3, step-3.pt" in tdl("show", "child").out
+    assert tdl("show", "child", "--json").document["parent"] == parent
 
 
 def test_ls_and_show(tdl: Tdl, make_run: MakeRun) -> None:

@@ -13,12 +13,12 @@ from made_runs import NOW
 from textual.pilot import Pilot
 
 from tdl_tui.runs.home import run_folders
-from tdl_tui.runs.records import Best, Progress, State, Summary
+from tdl_tui.runs.records import Best, Parent, Progress, State, Summary
 from tdl_tui.screens.app import Workbench
 from tdl_tui.screens.confirm import ConfirmScreen
 from tdl_tui.screens.new import NewScreen
 from tdl_tui.screens.runs import Detail, RunsScreen, RunsTable
-from tdl_tui.screens.runs_table import SORTS, Paper, View, age, arrange, fitted, spark, table
+from tdl_tui.screens.runs_table import SORTS, Paper, View, age, arrange, branches_of, fitted, spark, table
 from tdl_tui.widgets.palette import DARK
 from tdl_tui.worker import steer
 
@@ -72,6 +72,22 @@ def test_reverse_is_the_same_order_backwards(sort: str) -> None:
     runs = [run(i, name=f"{9 - i}", state=list(State)[i]) for i in range(6)]
     forth = arrange(runs, View(sort=sort))
     assert arrange(runs, View(sort=sort, reverse=True)) == forth[::-1]
+
+
+def test_forks_stand_below_their_parents_where_runs_are_sorted_by_age() -> None:
+    child, other = (run(n, parent=Parent("r0000003", "run 3", 5, "last.pt")) for n in (1, 2))
+    runs = [child, other, run(3), run(0)]
+    view = View()
+    ordered = arrange(runs, view)
+    assert [int(r.id[1:]) for r in ordered] == [0, 3, 1, 2]
+    paper = Paper(DARK, NOW, branches=branches_of(ordered, view))
+    text = [strip.text for strip in table(ordered, view, paper, 100, 9)]
+    assert ["├─ run 1" in text[3], "└─ run 2" in text[4]] == [True, True]
+    assert {strip.cell_length for strip in table(ordered, view, paper, 80, 9)} == {80}
+    flat = View(sort="name")
+    assert [int(r.id[1:]) for r in arrange(runs, flat)] == [0, 1, 2, 3]
+    assert branches_of(arrange(runs, flat), flat) == {}
+    assert [int(r.id[1:]) for r in arrange(runs, View(filter="2"))] == [2]
 
 
 @pytest.mark.parametrize(
