@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from textual import events
@@ -98,22 +99,33 @@ def _group(node: DOMNode, binding: Binding) -> str:
     return "Everywhere" if isinstance(node, App) else "Here"
 
 
-def key_line(shown: Sequence[tuple[str, str]], last: Sequence[tuple[str, str]], width: int, palette: Palette) -> Strip:
-    """Keys with what they do, as many as fit whole; `last` stands at the right end and is dropped last of all."""
+def key_line(
+    shown: Sequence[tuple[str, str]],
+    last: Sequence[tuple[str, str]],
+    width: int,
+    palette: Palette,
+    *,
+    inner: Sequence[tuple[str, str]] = (),
+) -> Strip:
+    """Keys with what they do, as many as fit whole; `last` stands at the right end and is dropped last of all.
+
+    `inner` are those of a part of the screen: they come after the others, which leave them half of the line.
+    """
     key, word = ink(palette.accent), ink(palette.muted)
 
-    def length(items: Iterable[tuple[str, str]]) -> int:
+    def length(items: Sequence[tuple[str, str]]) -> int:
         return sum(len(k) + len(what) + 3 for k, what in items)
+
+    def fitting(items: Sequence[tuple[str, str]], room: int) -> list[tuple[str, str]]:
+        ends = accumulate(length([item]) for item in items)
+        return [item for item, end in zip(items, ends, strict=True) if end <= room]
 
     end = list(last)
     while end and length(end) > width - 1:
         end.pop(0)
     room = width - 1 - length(end)
-    start: list[tuple[str, str]] = []
-    for item in shown:
-        if length([*start, item]) > room:
-            break
-        start.append(item)
+    start = fitting(shown, room - min(length(inner), room // 2))
+    start += fitting(inner, room - length(start))
 
     def pieces(items: Iterable[tuple[str, str]]) -> Iterator[Piece]:
         for k, what in items:
@@ -125,7 +137,7 @@ def key_line(shown: Sequence[tuple[str, str]], last: Sequence[tuple[str, str]], 
 
 
 class KeyBar(Canvas):
-    """The bottom line: the keys that work here."""
+    """The bottom line: the keys that work here, the screen's before those of what has the focus."""
 
     DEFAULT_CSS = """
     KeyBar { dock: bottom; height: 1; background: $surface; }
@@ -136,10 +148,14 @@ class KeyBar(Canvas):
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.paint())
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
-        here = [hint for hint in hints(self.screen) if hint.shown]
-        first = [(hint.keys[0], hint.what) for hint in here if not isinstance(hint.node, App)]
-        last = [(hint.keys[0], hint.what) for hint in here if isinstance(hint.node, App)]
-        return [key_line(first, last, width, palette(self.app))]
+        shown: list[tuple[str, str]] = []
+        inner: list[tuple[str, str]] = []
+        last: list[tuple[str, str]] = []
+        for hint in hints(self.screen):
+            if hint.shown:
+                place = last if isinstance(hint.node, App) else shown if isinstance(hint.node, Screen) else inner
+                place.append((hint.keys[0], hint.what))
+        return [key_line(shown, last, width, palette(self.app), inner=inner)]
 
 
 class Banner(Canvas):

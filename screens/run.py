@@ -30,16 +30,16 @@ from .run_panels import Choices, EventsPanel, HeaderPanel, NoticePanel, Panel
 from .run_probes import AddProbes, NewWants, ProbePanel, example_numbers
 from .run_series import SeriesPanel
 from .run_snapshot import Snapshot, Wants
+from .run_time import MOMENTS_A_SECOND, first, moments, moved, played
 from .runs import workbench
 
 if TYPE_CHECKING:
     from tdl_tui.worker.spare import Spare
 
-PERIOD = 0.5
-"""Seconds between two looks at the run."""
 PATIENCE = 0.5
 """Seconds for which another program may have it locked before that is said."""
 STEERING = Binding.Group("The training")
+TIME = Binding.Group("Time")
 LOOKING = Binding.Group("Look")
 PANELS = Binding.Group("Panels")
 _PANELS = {"1": "loss", "2": "metric", "3": "probe", "4": "gradients", "5": "events", "6": "series"}
@@ -81,22 +81,34 @@ class RunScreen(LiveScreen[None]):
 
     CSS_PATH = "run.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p,space", "steer('pause')", "pause", group=STEERING, tooltip="after the step in progress"),
-        Binding("p,space", "steer('resume')", "go on", group=STEERING, tooltip="let a paused run train on"),
+        Binding("p", "steer('pause')", "pause", group=STEERING, tooltip="after the step in progress"),
+        Binding("p", "steer('resume')", "go on", group=STEERING, tooltip="let a paused run train on"),
         Binding("r", "steer('restart')", "resume", group=STEERING, tooltip="from its last checkpoint"),
         Binding("r", "steer('start')", "start", group=STEERING, tooltip="at once, before its turn"),
         Binding("s", "stop", "stop", group=STEERING, tooltip="with a checkpoint to resume from; asks first"),
-        Binding("c", "steer('checkpoint')", "checkpoint", group=STEERING, tooltip="keep the weights as they are now"),
+        Binding("c", "steer('checkpoint')", "checkpoint", show=False, group=STEERING, tooltip="keep the weights"),
         Binding("P", "steer('profile')", "profile", show=False, group=STEERING, tooltip="what ten steps are made of"),
         Binding("l", "learning_rate", "lr", group=STEERING, tooltip="another learning rate from now on"),
+        Binding("left", "moment(-1)", "look back", group=TIME, tooltip="a moment earlier"),
+        Binding("right", "moment(1)", "a moment later", show=False, group=TIME, tooltip="after the newest: live"),
+        Binding("shift+left", "moment(-10)", "ten moments earlier", show=False, group=TIME),
+        Binding("shift+right", "moment(10)", "ten moments later", show=False, group=TIME),
+        Binding("home", "first_moment", "the first moment", show=False, group=TIME),
+        Binding("escape,q,end", "live", "live", group=TIME, tooltip="back to what happens now"),
+        Binding("space", "play", "play", group=TIME, tooltip="from here, or from the first moment; or hold"),
+        Binding("b", "best", "best", show=False, group=TIME, tooltip="the moment of the best value so far"),
+        Binding("comma", "event(-1)", "the event before", show=False, group=TIME),
+        Binding("full_stop", "event(1)", "the event after", show=False, group=TIME),
         Binding("escape,q", "back", "back", group=LOOKING),
         Binding("z", "zoom", "enlarge", group=PANELS, tooltip="a panel, the next, and back"),
-        Binding("right,n", "probe(1)", "probe", key_display="← →", group=LOOKING, tooltip="another of the examples"),
-        Binding("left,b", "probe(-1)", "previous probe", show=False, group=LOOKING),
-        Binding("o", "outputs", "outputs", group=LOOKING, tooltip="softmax or logits"),
-        Binding("y", "log", "log", group=LOOKING, tooltip="loss on a linear or a logarithmic axis"),
-        Binding("x", "scale", "axis", group=LOOKING, tooltip="steps, epochs, time since the start, time of day"),
-        Binding("m", "smooth", "smooth", group=LOOKING, tooltip="average the curves: off, 0.6, 0.9, 0.97"),
+        Binding("tab", "panel(1)", "next panel", show=False, group=PANELS, tooltip="its own keys stand below"),
+        Binding("shift+tab", "panel(-1)", "panel before", show=False, group=PANELS),
+        Binding("n", "probe(1)", "probe", group=LOOKING, tooltip="the next of the examples"),
+        Binding("N", "probe(-1)", "previous probe", show=False, group=LOOKING),
+        Binding("o", "outputs", "outputs", show=False, group=LOOKING, tooltip="softmax or logits"),
+        Binding("y", "log", "log", show=False, group=LOOKING, tooltip="loss on a linear or a logarithmic axis"),
+        Binding("x", "scale", "axis", show=False, group=LOOKING, tooltip="steps, epochs, seconds, time of day"),
+        Binding("m", "smooth", "smooth", show=False, group=LOOKING, tooltip="average the curves: off, 0.6, 0.9, 0.97"),
         Binding("1", "enlarge('1')", "loss", show=False, group=PANELS, tooltip="enlarge it, and back"),
         Binding("2", "enlarge('2')", "accuracy", show=False, group=PANELS, tooltip="enlarge it, and back"),
         Binding("3", "enlarge('3')", "probe", show=False, group=PANELS, tooltip="enlarge it, and back"),
@@ -114,6 +126,7 @@ class RunScreen(LiveScreen[None]):
         self.enlarged = ""
         self._make_source = source or self._open
         self._wake = threading.Event()
+        self._shown = threading.Event()
         self._ended = threading.Event()
         self._width = 80
         self._kind = ""
@@ -140,11 +153,13 @@ class RunScreen(LiveScreen[None]):
 
     def on_mount(self) -> None:
         self._arrange()
+        self._player = self.set_interval(1 / MOMENTS_A_SECOND, self._play_on, pause=True)
         self._follow()
 
     def on_unmount(self) -> None:
         self._ended.set()
         self._wake.set()
+        self._shown.set()
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange()
@@ -158,10 +173,12 @@ class RunScreen(LiveScreen[None]):
             while not self._ended.is_set():
                 snapshot = source.read(self._wants)
                 if snapshot is not None:
-                    self.post_message(Fresh(snapshot))
+                    self._shown.clear()
+                    if not self._ended.is_set() and self.post_message(Fresh(snapshot)):
+                        self._shown.wait()  # of what is wished for meanwhile, the last is read next
                     if snapshot.summary.state is State.QUEUED and (problem := queue.keep_moving()):
                         self.app.call_from_thread(self._say, problem, bad=True)
-                self._wake.wait(PERIOD)
+                self._wake.wait(self.period)
                 self._wake.clear()
         finally:
             source.close()
@@ -181,6 +198,7 @@ class RunScreen(LiveScreen[None]):
             self._kind = kind
             self._recall(kind)
         self._show()
+        self._shown.set()
         if before is None or before.summary.state != self.snapshot.summary.state:
             self.refresh_bindings()
 
@@ -227,10 +245,12 @@ class RunScreen(LiveScreen[None]):
         fits = self.query_one(MachinePanel).fits(self.snapshot, self.size)
         if _wants(self.snapshot) != self._wanted or not fits:
             self._arrange()
+        # The whole screen goes to another moment at once: when that has been read.
+        choices = replace(self.choices, at=self.snapshot.at if self.snapshot else None)
         for panel in self.query(Panel):
             if panel.display:
-                panel.take(self.snapshot, self.choices)
-        self.query_one(NoticePanel).take(self.snapshot, self.choices)
+                panel.take(self.snapshot, choices)
+        self.query_one(NoticePanel).take(self.snapshot, choices)
         self._want()
 
     def _want(self) -> None:
@@ -274,7 +294,23 @@ class RunScreen(LiveScreen[None]):
             case "stop", _:
                 return state is not None and (state.live or state is State.QUEUED)
             case _:
-                return super().check_action(action, parameters)
+                return self._can_look(action) and super().check_action(action, parameters)
+
+    def _can_look(self, action: str) -> bool:
+        """Whether there is another moment to go to by an action."""
+        match action, self.snapshot:
+            case "live", _:
+                return self.choices.at is not None
+            case (("moment" | "first_moment" | "play" | "event" | "best"), None):
+                return False
+            case (("moment" | "first_moment" | "play"), Snapshot() as snapshot):
+                return bool(moments(snapshot))
+            case "event", Snapshot() as snapshot:
+                return bool(snapshot.eventful)
+            case "best", Snapshot() as snapshot:
+                return snapshot.stood.best is not None
+            case _:
+                return True
 
     def action_log(self) -> None:
         view = self.choices.view
@@ -315,6 +351,48 @@ class RunScreen(LiveScreen[None]):
             self.app.call_from_thread(self._say, said)
         self._wake.set()
 
+    def action_moment(self, by: int) -> None:
+        if self.snapshot is not None:
+            self._look_at(moved(moments(self.snapshot), self.choices.at, by))
+
+    def action_first_moment(self) -> None:
+        if self.snapshot is not None:
+            self._look_at(first(moments(self.snapshot)))
+
+    def action_event(self, by: int) -> None:
+        if self.snapshot is not None:
+            self._look_at(moved(self.snapshot.eventful, self.choices.at, by))
+
+    def action_best(self) -> None:
+        if self.snapshot is not None and self.snapshot.stood.best is not None:
+            self._look_at(self.snapshot.stood.best.step)
+
+    def action_live(self) -> None:
+        self._look_at(None)
+
+    def action_play(self) -> None:
+        if self.choices.playing:
+            self._look_at(self.choices.at)
+        elif self.snapshot is not None:
+            at = self.choices.at
+            self._look_at(first(moments(self.snapshot)) if at is None else at, playing=True)
+
+    def _play_on(self) -> None:
+        if self.snapshot is None or self.snapshot.at != self.choices.at:
+            return  # the moment before is still being read
+        at = played(moments(self.snapshot), self.choices.at)
+        self._look_at(at, playing=at is not None)
+
+    def _look_at(self, at: int | None, *, playing: bool = False) -> None:
+        """Has the screen show a step (None: live) as soon as that is read."""
+        before, self.choices = self.choices, replace(self.choices, at=at, playing=playing)
+        if playing != before.playing:
+            (self._player.resume if playing else self._player.pause)()
+            self._show()
+        if (at is None) != (before.at is None):
+            self.refresh_bindings()
+        self._want()
+
     def _choose(self, choices: Choices) -> None:
         self.choices = choices
         self._show()
@@ -324,6 +402,9 @@ class RunScreen(LiveScreen[None]):
         self._arrange()
         self.query_one(f"#{_PANELS[key]}").focus()
         self._show()
+
+    def action_panel(self, by: int) -> None:
+        (self.focus_next if by > 0 else self.focus_previous)(Panel)
 
     def action_zoom(self) -> None:
         order = ("", *_PANELS)

@@ -135,7 +135,7 @@ class Charting(Panel):
         """The steps that are shown, None for all."""
         if self.snapshot is None:
             return None
-        return shown(self.choices.view, self.snapshot.reach, live=self.snapshot.summary.state.live)
+        return shown(self.choices.view, self.snapshot.reach, live=self.snapshot.stood.state.live)
 
     def vertical(self, plot: Plot) -> Vertical:
         return self._verticals.setdefault(plot.title, Vertical())
@@ -185,12 +185,12 @@ class Charting(Panel):
 
     def action_zoom_steps(self, by: int) -> None:
         if self.snapshot is not None:
-            factor, live = ZOOM**by, self.snapshot.summary.state.live
+            factor, live = ZOOM**by, self.snapshot.stood.state.live
             self.look(zoom(self.choices.view, factor, self.choices.at, self.snapshot.reach, live=live))
 
     def action_pan_steps(self, by: int) -> None:
         if self.snapshot is not None:
-            live = self.snapshot.summary.state.live
+            live = self.snapshot.stood.state.live
             self.look(pan(self.choices.view, by * STRIDE, self.snapshot.reach, live=live))
 
     def action_zoom_values(self, by: int) -> None:
@@ -234,7 +234,7 @@ class Charting(Panel):
 
     def action_follow(self) -> None:
         if self.snapshot is not None:
-            live = self.snapshot.summary.state.live
+            live = self.snapshot.stood.state.live
             self.look(toggle_follow(self.choices.view, self.snapshot.reach, live=live))
 
     def action_log_steps(self) -> None:
@@ -377,7 +377,7 @@ def x_axis(snapshot: Snapshot, view: View, window: Span | None = None, along: Ru
     else:
         each = (progress.steps_per_epoch or 1) if view.scale == "epochs" else 1
         high = growing(snapshot.reach / each, progress.total_steps / each).high
-        if not snapshot.summary.state.live and snapshot.reach:
+        if not snapshot.stood.state.live and snapshot.reach:
             high = snapshot.reach / each
     if view.log_x:
         series = snapshot.close_up if window is None and snapshot.close_up else snapshot.series
@@ -394,7 +394,7 @@ def marks_of(
     if choices.at is not None:
         cursor = along.place(choices.at)
         readings = tuple(reading(buckets_of(snapshot, name, window), choices.at) for _, name in plot.series)
-    best = snapshot.summary.best
+    best = snapshot.stood.best
     starred = None
     if best is not None and any(name == best.series for _, name in plot.series):
         starred = (along.place(best.step), best.value)

@@ -11,20 +11,22 @@ from tdl_tui.runs.records import State
 from tdl_tui.widgets.canvas import Canvas
 from tdl_tui.widgets.chart_view import View
 from tdl_tui.widgets.events import draw_events
-from tdl_tui.widgets.header import draw_header, said_of_state
+from tdl_tui.widgets.header import Moment, draw_header, said_of_state
 from tdl_tui.widgets.lines import Piece, heading, ink, line
 from tdl_tui.widgets.system import outside
 
 from .frame import palette
 from .run_snapshot import NOTHING, Snapshot, Wants
+from .run_time import moments, moved
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What a person chose on the Run screen; `probe` counts from 0, `at` is the step that is looked at (None: the
-    newest)."""
+    newest), and while `playing` the next ones follow."""
 
     at: int | None = None
+    playing: bool = False
     view: View = field(default_factory=View)
     logits: bool = False
     probe: int = 0
@@ -75,6 +77,9 @@ class HeaderPanel(Panel):
     """Name, state, progress; device, speed, learning rate, system."""
 
     def drawn(self, snapshot: Snapshot, width: int, height: int) -> Sequence[Strip]:
+        moment = None
+        if snapshot.at is not None:
+            moment = Moment(snapshot.at, snapshot.reach, snapshot.time - snapshot.started, self.choices.playing)
         return draw_header(
             snapshot.summary,
             snapshot.title,
@@ -82,6 +87,7 @@ class HeaderPanel(Panel):
             width,
             palette(self.app),
             notes=_setting(snapshot),
+            moment=moment,
         )
 
 
@@ -133,12 +139,16 @@ class NoticePanel(Panel):
 
 
 class EventsPanel(Panel):
-    """What happened."""
+    """What happened, up to the moment that is looked at, with what happened since the moment before it marked."""
 
     def drawn(self, snapshot: Snapshot, width: int, height: int) -> Sequence[Strip]:
-        colors = palette(self.app)
+        colors, events = palette(self.app), snapshot.happened
+        marked: frozenset[int] = frozenset()
+        if snapshot.at is not None:
+            before = moved(moments(snapshot), snapshot.at, -1) or 0
+            marked = frozenset(event.id for event in events if before < event.step or event.step == snapshot.at)
         if height < 4:
-            return draw_events(snapshot.events, width, height, colors)
+            return draw_events(events, width, height, colors, marked=marked)
         whole = not self.has_class("beside")
-        drawn = draw_events(snapshot.events, width, height - 1, colors, dates=width >= 120, whole=whole)
+        drawn = draw_events(events, width, height - 1, colors, dates=width >= 120, whole=whole, marked=marked)
         return [self.head([], width), *drawn]

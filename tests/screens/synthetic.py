@@ -130,6 +130,7 @@ def snapshot(kind: str = "image", step: int = 2000, state: State = State.RUNNING
     if kind == "text":
         written = f"the sand of the\nshore {'and the sea ' * 20}END"
         happened = (*happened, Event(5, START + 20, 1900, "sample", written.replace("\n", "⏎"), {"text": written}))
+    rate = 5e-4 if step >= 900 else 1e-3
     done = state is State.FINISHED
     summary = Summary(
         id="k3x9a2bc",
@@ -155,14 +156,24 @@ def snapshot(kind: str = "image", step: int = 2000, state: State = State.RUNNING
         shape=shape,
         names=(*sorted(series), *(prefix + layer for prefix in LAYER_SERIES for layer in LAYERS)) if step else (),
         series=series if step else {},
-        latest={"lr": 5e-4, "speed/samples_per_s": 12345.0, "system/memory": 312e6} if step else {},
+        latest={"lr": rate, "speed/samples_per_s": 12345.0, "system/memory": 312e6} if step else {},
         layer_names=LAYERS if step else (),
         layer_samples=samples,
         probes=probes,
         outputs=ProbeSample(step, START + step * 0.01, outputs) if step else None,
         events=tuple(e for e in happened if e.step <= step),
         started=START,
+        sampled=tuple(sample.step for sample in samples),
+        eventful=tuple(e.step for e in happened if 0 < e.step <= step),
     )
+
+
+def looked_back(now: Snapshot, at: int | None) -> Snapshot:
+    """A snapshot as it is when a step is looked at."""
+    if at is None:
+        return replace(now, at=None, time=math.nan)
+    then = snapshot(now.summary.experiment["data"]["dataset"], at)
+    return replace(now, at=at, time=START + at * 0.01, latest=then.latest, outputs=then.outputs)
 
 
 def damaged(text: str) -> Snapshot:
@@ -171,13 +182,21 @@ def damaged(text: str) -> Snapshot:
 
 
 class Playing:
-    """A source that gives these snapshots one after the other, then nothing new."""
+    """A source that gives these snapshots one after the other, then nothing new but the moments that are looked at."""
 
     def __init__(self, *snapshots: Snapshot) -> None:
         self._left = list(snapshots)
+        self._at: int | None = None
+        self._now: Snapshot | None = None
 
     def read(self, wants: Wants) -> Snapshot | None:
-        return self._left.pop(0) if self._left else None
+        if self._left:
+            self._now = self._left.pop(0)
+            return self._now
+        if wants.at == self._at or self._now is None:
+            return None
+        self._at = wants.at
+        return looked_back(self._now, wants.at)
 
     def close(self) -> None:
         pass

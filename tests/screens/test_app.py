@@ -187,6 +187,15 @@ def test_a_key_line_never_cuts_a_word() -> None:
         assert text.replace("n new", "").replace("space mark", "").strip() == ""
 
 
+def test_in_a_key_line_the_keys_of_a_part_come_after_and_have_half_of_it() -> None:
+    shown, inner = [(f"{n}", "screen") for n in range(9)], [("+", "zoom"), ("w", "band"), ("f", "follow")]
+    wide = key_line(shown, [("?", "help")], 200, DARK, inner=inner).text
+    assert wide.split() == [word for pair in (*shown, *inner, ("?", "help")) for word in pair]
+    narrow = key_line(shown, [("?", "help")], 60, DARK, inner=inner).text
+    assert narrow.split() == ["0", "screen", "1", "screen", "+", "zoom", "w", "band", "f", "follow", "?", "help"]
+    assert key_line(shown, [], 60, DARK).text.count("screen") == 5
+
+
 async def test_the_cursor_waits_at_the_run_that_was_opened(runs: Path, bench: Bench, until: Until) -> None:
     app = bench(open_folder=runs / "runs" / "run00005")
     async with app.run_test(size=(80, 24)) as pilot:

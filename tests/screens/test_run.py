@@ -257,7 +257,7 @@ async def test_logits_and_softmax(watch: Watch) -> None:
 
 async def test_probes_go_round(watch: Watch) -> None:
     await watch.open(snapshot())
-    for keys, expected in (("right", "2/16"), ("n", "3/16"), ("left", "2/16"), ("b", "1/16"), ("left", "16/16")):
+    for keys, expected in (("n", "2/16"), ("n", "3/16"), ("N", "2/16"), ("N", "1/16"), ("N", "16/16")):
         await watch.press(keys)
         assert expected in shown(watch.app, "probe")
 
@@ -269,7 +269,7 @@ async def test_a_panel_is_enlarged_and_put_back(watch: Watch, key: str, panel: s
     await watch.open(snapshot())
     for back in (key, "escape"):
         await watch.press(key)
-        displayed = [p.id for p in watch.screen.query(Panel) if p.display and p.region and p.id != "header"]
+        displayed = [p.id for p in watch.screen.query(Panel) if p.display and p.region and p.key]
         assert displayed == [panel]
         assert watch.screen.query_one(f"#{panel}").region.width == 118
         await watch.press(back)
@@ -339,7 +339,6 @@ def wheel(monkeypatch: pytest.MonkeyPatch) -> Wheel:
     ("key", "state", "verb"),
     [
         ("p", State.RUNNING, "pause"),
-        ("space", State.RUNNING, "pause"),
         ("p", State.PAUSED, "resume"),
         ("r", State.STOPPED, "resume"),
         ("r", State.LOST, "resume"),
