@@ -10,19 +10,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.cells import cell_len, set_cell_size
 
 from tdl_tui.runs import commands
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.runs.records import Progress, State, Summary
+from tdl_tui.runs.records import Event, Progress, State, Summary
 from tdl_tui.runs.text import printable
 
 from .reports import count, duration, number
 
 POLL_SECONDS = 0.1
 METRICS = ("val/accuracy", "val/r2")
+PAST = 20
+"""Events from before that are told."""
+_LATER = 2**62
+_SELF_EVIDENT = frozenset({"state", "command", "checkpoint", "early_stopping", "best", "learning_rate", "schedule"})
+"""Kinds of events whose texts say what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +140,44 @@ class Interrupts:
             signal.signal(signal.SIGINT, before)
 
 
-def follow(folder: Path, progressing: Progressing, interrupts: Interrupts) -> Summary:
-    """Shows a run's progress until it has ended, and returns how it stands then.
+class Happenings:
+    """A run's events in lines, each told once: the newest PAST of those before, and all that come."""
+
+    def __init__(self, reader: RunReader) -> None:
+        self._reader = reader
+        self._told = -1
+
+    def fresh(self) -> list[str]:
+        """A line for each event since the last time: time of day, step, what kind it is where that matters, text."""
+        reader, told = self._reader, self._told
+        events = reader.events(told) if told >= 0 else reader.events_before(_LATER, _LATER, PAST)
+        self._told = events[-1].id if events else max(0, told)
+        return [in_words(event) for event in events]
+
+
+def event_documents(reader: RunReader) -> list[dict[str, Any]]:
+    """All of a run's events as values of JSON."""
+    found: list[Event] = []
+    while page := reader.events(found[-1].id if found else 0):
+        found += page
+    return [
+        {"time": event.time, "step": event.step, "kind": event.kind, "text": event.text, "data": event.data}
+        for event in found
+    ]
+
+
+def in_words(event: Event) -> str:
+    """An event in one line, all of it: what a screen shows by a sign or a colour is said."""
+    when = time.strftime("%H:%M:%S", time.localtime(event.time))
+    kind = "" if event.kind in _SELF_EVIDENT else f"{event.kind.replace('_', ' ')}: "
+    text = str(event.data.get("text", event.text)) if event.kind == "sample" else event.text
+    return "  ".join(
+        filter(None, (when, f"step {count(event.step)}" if event.step else "", kind + " ".join(text.split())))
+    )
+
+
+def follow(folder: Path, progressing: Progressing, interrupts: Interrupts, *, happenings: bool = False) -> Summary:
+    """Shows a run's progress until it has ended, and returns how it stands then. With `happenings` its events too.
 
     The first Ctrl-C tells the run to stop with a checkpoint; a second one waits no longer, and its state may be a live
     one still.
@@ -144,9 +185,11 @@ def follow(folder: Path, progressing: Progressing, interrupts: Interrupts) -> Su
     stopping = False
     with RunReader(folder) as reader:
         followed = False
+        events = Happenings(reader) if happenings else None
         while waits(reader.summary()):
             followed = True
             progressing.show(look(reader))
+            _tell(events, progressing)
             if interrupts.count and not stopping:
                 stopping = True
                 commands.send(folder, "stop")
@@ -157,8 +200,15 @@ def follow(folder: Path, progressing: Progressing, interrupts: Interrupts) -> Su
         last = look(reader)
         if followed and last.summary.progress.step:
             progressing.show(last)
+        if not last.summary.damage:
+            _tell(events, progressing)
         progressing.clear()
         return last.summary
+
+
+def _tell(events: Happenings | None, progressing: Progressing) -> None:
+    for line in events.fresh() if events else ():
+        progressing.say(line)
 
 
 def waits(summary: Summary) -> bool:

@@ -51,7 +51,7 @@ from tdl_tui.worker.origin import Origin, origin
 from . import check_verb, costs, profile_verb, queue_verb, reports
 from .cli import DONE, FAILED, INTERRUPTED, FailedRequest, WrongRequest, complain, workbench
 from .completion import run_names
-from .follow import Interrupts, Progressing, follow, waits
+from .follow import Interrupts, Progressing, event_documents, follow, waits
 
 REFUSALS = (typer.TyperException, SpecError, PluginError, UnknownName, HomeError, LaunchError, UnreadableRun)
 FAILURES = (steer.SteerError, CommandError)
@@ -414,12 +414,12 @@ def _range_test(made: Experiment, steps: int) -> dict[str, Any]:
 
 @app.command()
 def tail(run: Run, as_json: Json = False) -> int:
-    """Follow a run until it ends; Ctrl-C only lets go."""
+    """Follow a run until it ends, in lines: progress, validations, events; Ctrl-C only lets go."""
     folder = _folder(run)
     if _summary(folder).state is State.QUEUED:
         queue_verb.keep_moving(find_home())
     progressing = Progressing(sys.stderr if as_json else sys.stdout, rewrites=False)
-    return _ended(folder, follow(folder, progressing, Interrupts()), as_json)
+    return _ended(folder, follow(folder, progressing, Interrupts(), happenings=not as_json), as_json)
 
 
 def _ended(folder: Path, summary: Summary, as_json: bool) -> int:
@@ -427,7 +427,7 @@ def _ended(folder: Path, summary: Summary, as_json: bool) -> int:
         raise FailedRequest(summary.damage)
     if as_json:
         with RunReader(folder) as reader:
-            reports.print_json(reports.end_document(reader, summary))
+            reports.print_json(reports.end_document(reader, summary) | {"events": event_documents(reader)})
     elif summary.state in (State.FINISHED, State.STOPPED):
         reports.say(reports.end_text(summary))
     match summary.state:

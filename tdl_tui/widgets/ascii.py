@@ -15,7 +15,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color as Ground
 
-from .display import Glyphs, TextFilter
+from .canvas import TextFilter
+from .display import Glyphs
 
 ASCII: dict[str, str] = {
     **dict.fromkeys("─╌┄╴╶–—−‐‑", "-"),
@@ -32,7 +33,8 @@ ASCII: dict[str, str] = {
     **dict.fromkeys("▲△▴▵", "^"),
     **dict.fromkeys("▼▽▾▿", "v"),
     **dict.fromkeys("●⬤◉◍▣■◼▪⏺", "*"),
-    **dict.fromkeys("○◌◯□◻▫⏸", "o"),
+    **dict.fromkeys("○◌◯□◻▫⏸◐◑◒◓⊙⊚", "o"),
+    **dict.fromkeys("⚠❗", "!"),
     **dict.fromkeys("◆★✦✱", "*"),
     **dict.fromkeys("◇☆✧", "o"),
     **dict.fromkeys("·∙•⋅", "."),

@@ -9,15 +9,20 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.filter import LineFilter
 from textual.geometry import NULL_SPACING, Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from .display import TextFilter
 from .lines import blank
 
 JOIN = 6
 """Changed spans that are this many cells apart or nearer are sent as one: moving the cursor costs as much."""
+
+
+class TextFilter(LineFilter):
+    """A filter of lines that goes by their text too, not by styles alone."""
+
 
 Cell = tuple[str, Style | None]
 

@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
-from .display import TextFilter
+from .canvas import TextFilter
 from .palette import Palette
 
 SHADES = " ░▒▓█"

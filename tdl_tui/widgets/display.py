@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from textual.filter import LineFilter
-
 Glyphs = Literal["all", "console", "ascii"]
 """What the terminal has characters for: all that is drawn, the Linux console's few lines and blocks, or ASCII."""
 
@@ -33,10 +31,6 @@ class Display:
 
 EVERYTHING = Display()
 """A terminal that has it all."""
-
-
-class TextFilter(LineFilter):
-    """A filter of lines that goes by their text too, not by styles alone."""
 
 
 def display_of(

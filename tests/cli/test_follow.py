@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import math
+from pathlib import Path
 
 import pytest
 
-from tdl_tui.follow import Interrupts, Look, Progressing, follow, look, seconds_left
+from tdl_tui.follow import PAST, Happenings, Interrupts, Look, Progressing, follow, look, seconds_left
 from tdl_tui.reports import age, best_text, duration, finite, number, runs_table, table
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Best, Progress, State, Summary
+from tdl_tui.runs.writer import RunWriter
 
 EXPERIMENT = {"training": {"epochs": 20}}
 
@@ -67,6 +69,51 @@ def test_a_terminals_line_is_written_over_and_never_wraps(monkeypatch: pytest.Mo
     assert "\n" not in first
     progressing.clear()
     assert out.getvalue() == f"{first}\r\x1b[K"
+
+
+KINDS = ("state", "command", "checkpoint", "warning", "error", "best", "sample", "some_new_kind")
+
+
+def events_of(folder: Path, count: int) -> list[str]:
+    """Writes events of every kind, and says how each must read."""
+    with RunWriter(folder) as writer:
+        for step in range(count):
+            kind = KINDS[step % len(KINDS)]
+            writer.event(
+                kind, f"what happened at {step}", step, {"text": f"one\ntwo {step}"} if kind == "sample" else {}
+            )
+    words = {"warning": "warning: ", "error": "error: ", "sample": "sample: ", "some_new_kind": "some new kind: "}
+    return [
+        words.get(kind, "") + (f"one two {step}" if kind == "sample" else f"what happened at {step}")
+        for step in range(count)
+        for kind in [KINDS[step % len(KINDS)]]
+    ]
+
+
+def test_every_event_is_told_once_and_of_those_before_the_newest(make_run) -> None:
+    folder = make_run()
+    told = events_of(folder, PAST + 8)
+    with RunReader(folder) as reader:
+        happenings = Happenings(reader)
+        first = happenings.fresh()
+        assert [line.split("  ")[-1] for line in first] == told[-PAST:]
+        assert first[-1].split("  ")[1] == f"step {PAST + 7}"
+        assert happenings.fresh() == []
+        later = events_of(folder, 3)
+        assert [line.split("  ")[-1] for line in happenings.fresh()] == later
+
+
+def test_events_are_in_the_document_that_a_training_ends_with(tdl, make_run) -> None:
+    folder = make_run("told")
+    told = events_of(folder, 12)
+    lines = tdl("tail", "told").out.splitlines()
+    assert [line.split("  ")[-1] for line in lines[:-1]][-12:] == told and lines[-1].startswith(
+        f"{folder.name} finished"
+    )
+    events = tdl("tail", "told", "--json").document["events"]
+    assert [(event["kind"], event["step"]) for event in events[-12:]] == [
+        (KINDS[step % len(KINDS)], step) for step in range(12)
+    ]
 
 
 def test_following_an_ended_run_shows_nothing_and_tells_how_it_stands(make_run) -> None:

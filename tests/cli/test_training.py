@@ -205,7 +205,7 @@ def test_what_answers_at_once_imports_nothing_heavy(environment: dict[str, str],
 WORKBENCH = """
 import sys, types
 from tdl_tui.cli import main
-def run(home, folder, document):
+def run(home, folder, document, display):
     print(home, folder, document, [name for name in ("typer", "pydantic", "torch") if name in sys.modules])
 sys.modules["tdl_tui.screens.app"] = screens = types.ModuleType("tdl_tui.screens.app")
 screens.run = run
