@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import exp, isfinite, isnan, nan
 from typing import Literal
 
 from rich.cells import cell_len
@@ -43,9 +43,21 @@ def moment(sample: ProbeSample, targets: Sequence[int], temperature: float) -> M
     shares: list[float] = []
     said: list[int] = []
     for logits, target in zip(sample.outputs, targets, strict=False):
-        shares.append(softmax(logits, temperature)[target] if 0 <= target < len(logits) else nan)
-        said.append(ClassBars(logits, target, ()).predicted)
+        shares.append(share_of(logits, target, temperature))
+        plain = isfinite(sum(logits))
+        said.append(logits.index(max(logits)) if plain else ClassBars(logits, target, ()).predicted)
     return Moment(sample.step, tuple(shares), tuple(said))
+
+
+def share_of(logits: Sequence[float], target: int, temperature: float) -> float:
+    """One class's share of the softmax, which is not worked out for the others: 1 / sum exp((z_j - z_i) / T)."""
+    if not 0 <= target < len(logits) or not isfinite(sum(logits)):
+        return softmax(logits, temperature)[target] if 0 <= target < len(logits) else nan
+    own = logits[target]
+    try:
+        return 1 / sum([exp((z - own) / temperature) for z in logits])
+    except OverflowError:
+        return 0.0
 
 
 def chosen_probes(which: Filter, bars: Sequence[ClassBars], before: Sequence[Moment]) -> list[int]:

@@ -24,6 +24,8 @@ from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import LayerSample, Probe, ProbeSample, State
 from tdl_tui.runs.writer import RunWriter
 
+TWO_ROWS = f"x'{array('d', (2.0, 0.25, 0.75, 0.5, 0.5)).tobytes().hex()}'"
+"""Outputs of two probes, as a sample holds them."""
 STEPS = 9000  # enough for rollup rows of two levels
 PAGE = schema.PAGE_BYTES
 
@@ -250,6 +252,7 @@ def test_no_point_is_lost_with_what_sums_up_or_finds_them(whole: Path, damages: 
         ("UPDATE event SET step = 'x' WHERE id = 3", "1 events cannot be read"),
         ("UPDATE layer_sample SET data = x'00' WHERE number = 2", "1 samples of layer statistics cannot be decoded"),
         ("UPDATE probe_sample SET data = x'00' WHERE number < 2", "2 samples of outputs of probes cannot be decoded"),
+        (f"UPDATE probe_sample SET data = {TWO_ROWS} WHERE number = 1", "1 samples of outputs of probes cannot be decoded"),
         ("UPDATE fact SET value = '{' WHERE key = 'worker'", "what the run says of its worker cannot be understood"),
         ("UPDATE fact SET value = '\"flying\"' WHERE key = 'state'", "what the run says of its state"),
         ("DELETE FROM fact WHERE key = 'state'", "it does not say which state it is in"),
@@ -264,6 +267,12 @@ def test_what_cannot_be_decoded_is_left_out(run: Path, statement: str, words: st
     with RunReader(run) as reader:
         assert reader.summary().damage == ""
         assert len(reader.events()) >= 9
+
+
+def test_samples_of_before_a_probe_was_added_are_whole(run: Path) -> None:
+    change(run, "INSERT INTO probe SELECT 1, example + 1, kind, shape, input, target FROM probe")
+    change(run, f"UPDATE probe_sample SET data = {TWO_ROWS} WHERE number > 5")
+    assert check_run(run) == []
 
 
 @pytest.mark.parametrize(

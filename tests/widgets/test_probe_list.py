@@ -21,6 +21,7 @@ from tdl_tui.widgets.probe_list import (
     draw_list,
     draw_tiles,
     moment,
+    share_of,
     tile_width,
 )
 
@@ -37,6 +38,7 @@ def test_a_softmax_at_a_temperature_sums_to_one_and_keeps_the_order(logits: list
         zip(logits, shares, strict=True), zip(logits[1:], shares[1:], strict=False), strict=False
     ):
         assert (z < other_z) <= (share <= other)
+    assert [share_of(logits, c, temperature) for c in range(len(logits))] == pytest.approx(shares, rel=1e-9, abs=1e-300)
     wanted = torch.softmax(torch.tensor(logits, dtype=torch.float64) / temperature, 0).tolist()
     assert shares == pytest.approx(wanted, rel=1e-9, abs=1e-300)
 
@@ -94,6 +96,8 @@ def test_a_moment_of_before_a_probe_was_added_has_fewer() -> None:
     assert made.said == (1,)
     assert made.target == (pytest.approx(softmax((0.0, 2.0, 0.0))[1]),)
     assert moment(ProbeSample(5, 0.0, ((math.nan, 0.0),)), [7], 1.0).said == (-1,)
+    assert moment(ProbeSample(5, 0.0, ((1e308, 1e308, -1e308),)), [2], 1.0).target == (0.0,)
+    assert share_of((900.0, 0.0), 1, 1.0) == softmax((900.0, 0.0))[1] == 0.0
 
 
 def overview(count: int, chosen: int) -> Overview:
