@@ -252,7 +252,10 @@ def test_no_point_is_lost_with_what_sums_up_or_finds_them(whole: Path, damages: 
         ("UPDATE event SET step = 'x' WHERE id = 3", "1 events cannot be read"),
         ("UPDATE layer_sample SET data = x'00' WHERE number = 2", "1 samples of layer statistics cannot be decoded"),
         ("UPDATE probe_sample SET data = x'00' WHERE number < 2", "2 samples of outputs of probes cannot be decoded"),
-        (f"UPDATE probe_sample SET data = {TWO_ROWS} WHERE number = 1", "1 samples of outputs of probes cannot be decoded"),
+        (
+            f"UPDATE probe_sample SET data = {TWO_ROWS} WHERE number = 1",
+            "1 samples of outputs of probes cannot be decoded",
+        ),
         ("UPDATE fact SET value = '{' WHERE key = 'worker'", "what the run says of its worker cannot be understood"),
         ("UPDATE fact SET value = '\"flying\"' WHERE key = 'state'", "what the run says of its state"),
         ("DELETE FROM fact WHERE key = 'state'", "it does not say which state it is in"),
