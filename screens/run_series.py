@@ -20,7 +20,7 @@ from .run_snapshot import Snapshot, Wants
 
 GAP = 2
 """Columns between two charts."""
-SUITS = (46, 10)
+SUITS = (38, 9)
 """Columns and lines that suit a chart."""
 LEAST = (24, 5)
 MOST = 8

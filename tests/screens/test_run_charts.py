@@ -89,6 +89,12 @@ class Charts:
         await self.pilot.press(*keys)
         await self.pilot.pause()
 
+    async def alone(self) -> None:
+        """Leaves the panels alone on the screen."""
+        for child in self.screen.children:
+            child.display = child.id == "panels"
+        await self.pilot.pause()
+
     async def until(self, holds: Callable[[], object]) -> None:
         await self._until(self.pilot, holds)
 
@@ -239,7 +245,7 @@ async def test_one_chart_is_chosen_and_enlarged(grid: Charts) -> None:
 
 async def test_rows_columns_and_pages(grid: Charts) -> None:
     assert isinstance(grid.panel("series"), SeriesPanel)
-    await grid.press("less_than_sign")
+    await grid.press("less_than_sign", "less_than_sign")
     assert grid.view.grid.columns == 1
     await grid.press("V", "V", "V")
     assert grid.view.grid.rows == 1 and "page 1/5" in grid.text("series")
@@ -259,7 +265,7 @@ async def test_series_are_set_apart_and_joined(grid: Charts) -> None:
 
 
 async def test_values_are_zoomed_in_the_chosen_chart(grid: Charts) -> None:
-    await grid.press("down", "right_curly_bracket")
+    await grid.press("less_than_sign", "down", "right_curly_bracket")
     assert "accuracy · zoomed" in grid.text("series") and "loss · zoomed" not in grid.text("series")
 
 
@@ -316,7 +322,9 @@ def test_the_grid_as_a_picture(snap_compare: Any, bench: Bench, until: Until, si
     app = bench()
 
     async def ready(pilot: Pilot[Any]) -> None:
-        await (await Charts(app, pilot, until).open(snapshot())).press("6")
+        charts = await Charts(app, pilot, until).open(snapshot())
+        await charts.press("6")
+        await charts.alone()
 
     assert snap_compare(app, terminal_size=SIZES[size], run_before=ready)
 
@@ -329,6 +337,7 @@ def test_a_zoomed_chart_with_a_cursor_as_a_picture(snap_compare: Any, bench: Ben
         charts = await Charts(app, pilot, until).open(replace(snapshot(), at=900))
         charts.screen.choices = replace(charts.screen.choices, at=900)
         await charts.press("1", "plus", "m", "w")
+        await charts.alone()
 
     assert snap_compare(app, terminal_size=SIZES[size], run_before=ready)
 
