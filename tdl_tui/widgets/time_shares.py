@@ -56,10 +56,10 @@ def _length(pieces: Iterable[Piece]) -> int:
 def _looks(palette: Palette) -> dict[str, tuple[str, str]]:
     """A fill and a colour for each part: neighbours differ in both."""
     fills = "█▓▒░"
-    colors = (*palette.curves[:5], palette.test, palette.curves[6], palette.faint)
-    order = (1, 0, 2, 3, 4, 5, 6, 7)  # data in the hue that warns
-    names = (*PARTS, OTHER)
-    return {part: (fills[at % len(fills)], colors[order[at]]) for at, part in enumerate(names)}
+    hues = [palette.curves[at] for at in (1, 0, 6, 2, 3, 4, 5)]  # data in the one that stands out from the rest
+    return {part: (fills[at % 4], hue) for at, (part, hue) in enumerate(zip(PARTS, hues, strict=True))} | {
+        OTHER: (fills[-1], palette.faint)
+    }
 
 
 def _legend(part: str, share: float, looks: Mapping[str, tuple[str, str]], palette: Palette) -> list[Piece]:
