@@ -93,6 +93,7 @@ class Snapshot:
     matrices: Mapping[str, tuple[Matrix, ...]] = field(default_factory=dict)
     latest: Mapping[str, float] = field(default_factory=dict)
     layer_names: tuple[str, ...] = ()
+    parameter_names: tuple[str, ...] = ()
     layer_samples: tuple[LayerSample, ...] = ()
     probes: tuple[Probe, ...] = ()
     outputs: ProbeSample | None = None
@@ -295,6 +296,8 @@ class Source:
             matrices=matrices,
             latest={**_time(reader, summary, names), **latest},
             layer_names=layer_names,
+            parameter_names=before.parameter_names
+            or (_names(reader.facts().get("parameter_names")) if "parameters" in wants.matrices else ()),
             layer_samples=self._layer_samples(before.layer_samples, 2 * columns) if layer_names else (),
             probes=probes,
             outputs=outputs,
@@ -353,6 +356,10 @@ def _with(samples: tuple[_Sample, ...], sample: _Sample | None) -> tuple[_Sample
     if before and samples[before - 1].step == sample.step:
         return samples
     return (*samples[:before], sample, *samples[before:])
+
+
+def _names(recorded: object) -> tuple[str, ...]:
+    return tuple(map(printable, map(str, recorded))) if isinstance(recorded, list) else ()
 
 
 def _time(reader: RunReader, summary: Summary, names: Sequence[str]) -> dict[str, float]:

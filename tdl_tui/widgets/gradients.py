@@ -1,16 +1,19 @@
-"""The gradient table: one row a layer, its gradient now and over the run, and whether its updates look healthy."""
+"""The gradient table: one row a layer or parameter, its gradient now and over the run, and whether it looks healthy."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 from rich.cells import cell_len
+from rich.style import Style
 from textual.strip import Strip
 
-from tdl_tui.runs.records import LAYER_COLUMNS, LayerSample
+from tdl_tui.runs.records import LAYER_COLUMNS
 
 from .lines import PLAIN, Piece, fit, ink, line
 from .numbers import norm, percent, scientific
@@ -20,6 +23,8 @@ from .sparkline import sparkline
 TOO_LOW, TOO_HIGH = 3e-5, 3e-2
 """Bounds of a plausible update ratio: one and a half orders of magnitude around the 1e-3 that Stanford's CS231n notes
 ("Neural Networks Part 3: Ratio of weights:updates") give as a rule of thumb."""
+MANY = 0.4
+"""The share of dead units, or of saturated values, from which on it is marked."""
 
 
 class Health(Enum):
@@ -48,17 +53,220 @@ def health(gradient_norm: float, weight_norm: float, update_ratio: float) -> Hea
     return Health.HIGH if update_ratio > TOO_HIGH else Health.GOOD
 
 
+class Sample(Protocol):
+    """What was measured at a step: a row a layer or parameter, a column as in LAYER_COLUMNS, or the first of them."""
+
+    @property
+    def step(self) -> int: ...
+
+    @property
+    def rows(self) -> tuple[tuple[float, ...], ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table: its name in LAYER_COLUMNS, its title, its width, and the table's from which on it is
+    shown. `log`: its values are compared by their orders of magnitude."""
+
+    name: str
+    title: str
+    short: str
+    width: int
+    least: int
+    log: bool = False
+
+    @property
+    def place(self) -> int:
+        return LAYER_COLUMNS.index(self.name)
+
+
+COLUMNS = (
+    Column("gradient_norm", "gradient norm", "gradient", 9, 0, log=True),
+    Column("weight_norm", "weight norm", "weight", 9, 52, log=True),
+    Column("update_ratio", "update ratio", "update", 9, 0, log=True),
+    Column("activation_mean", "activation mean", "act mean", 9, 84),
+    Column("activation_deviation", "activation deviation", "act dev", 8, 84, log=True),
+    Column("dead_share", "dead units", "dead", 7, 72),
+    Column("saturated_share", "saturated values", "satur.", 7, 93),
+)
+BY_NAME = "name"
+ORDERS = ("", BY_NAME, *(column.name for column in COLUMNS))
+"""What a table can be sorted by; "" is the network's own order."""
+
+
 @dataclass(frozen=True, slots=True)
 class LayerTable:
-    """Layer statistics over the run: names in order, samples ascending by step, how far the step axis reaches.
+    """Statistics over the run: names in order, samples ascending by step, how far the step axis reaches.
 
-    `rested`: the learning rate is 0 by now, so that updates of 0 say nothing about the layers.
+    `rested`: the learning rate is 0 by now, so that updates of 0 say nothing about the layers. `at` is the step whose
+    figures are shown (None: the newest), those of the last sample at or before it. `what` a row is called.
     """
 
     names: tuple[str, ...]
-    samples: tuple[LayerSample, ...]
+    samples: Sequence[Sample]
     reach: float
     rested: bool = False
+    at: int | None = None
+    what: str = "layer"
+    shown: Sample | None = field(init=False)
+    """The sample whose figures are shown."""
+
+    def __post_init__(self) -> None:
+        found = (sample for sample in reversed(self.samples) if self.at is None or sample.step <= self.at)
+        object.__setattr__(self, "shown", next(found, None))
+
+    def columns(self) -> tuple[Column, ...]:
+        """Those of which something was measured."""
+        rows = self.shown.rows if self.shown is not None else ()
+        wide = max(map(len, rows), default=0)
+        return tuple(
+            column
+            for column in COLUMNS
+            if column.place < wide
+            and (column.name != "saturated_share" or any(math.isfinite(row[column.place]) for row in rows))
+        )
+
+    def value(self, row: int, column: Column) -> float:
+        """The figure that is shown; NaN where there is none."""
+        rows = self.shown.rows if self.shown is not None else ()
+        return rows[row][column.place] if row < len(rows) and column.place < len(rows[row]) else math.nan
+
+
+def order(table: LayerTable, by: str, *, turned: bool = False) -> tuple[int, ...]:
+    """The rows sorted by one of ORDERS: numbers the largest first, names in the order of their letters and numbers;
+    `turned` the other way round. Rows without the number come last; equal ones are as in the network."""
+    rows = range(len(table.names))
+    column = next((column for column in COLUMNS if column.name == by), None)
+    if column is None:
+        named = sorted(rows, key=lambda row: _natural(table.names[row])) if by == BY_NAME else list(rows)
+        return tuple(reversed(named) if turned else named)
+    values = {row: table.value(row, column) for row in rows}
+    known = [row for row in rows if not math.isnan(values[row])]
+    known.sort(key=lambda row: values[row] if turned else -values[row])
+    return (*known, *(row for row in rows if math.isnan(values[row])))
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"([0-9]+)", name)]
+
+
+def window(top: int, place: int | None, count: int, lines: int) -> int:
+    """The first of `count` rows to show in so many lines: as near to `top` as lets the row at `place` be seen, and
+    leaves no line empty that could be filled."""
+    if place is not None:
+        top = min(max(top, place - lines + 1), place)
+    return max(0, min(top, count - lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How a table is looked at: its rows in `order`, from the one at `top` on; sorted by one of ORDERS, perhaps
+    `turned`; a row (an index of names) that is marked."""
+
+    order: tuple[int, ...]
+    top: int = 0
+    by: str = ""
+    turned: bool = False
+    chosen: int | None = None
+
+
+def lines_for_rows(height: int) -> int:
+    """How many rows a table of that height shows."""
+    return max(0, height - 1)
+
+
+def draw_gradients(
+    table: LayerTable, width: int, height: int, palette: Palette, looks: Looks | None = None
+) -> list[Strip]:
+    """A header and a row a layer; columns that do not fit are left out, but not the one that rows are sorted by."""
+    muted = ink(palette.muted)
+    if not table.names or table.shown is None:
+        return [line([(f"no {table.what} statistics yet", muted)], width)][:height]
+    looks = looks or Looks(tuple(range(len(table.names))))
+    columns = [column for column in table.columns() if width >= column.least or column.name == looks.by]
+    words = width >= 60
+    fixed = sum(column.width for column in columns) + (13 if words else 2)
+    longest = max(len(table.what), *map(cell_len, table.names))
+    name_width = max(5, min(longest, (width - fixed) // 2, 32))
+    spark = min(48, max(0, width - fixed - name_width - 1))
+    spark = spark if spark >= 4 else 0
+    shown = looks.order[looks.top : looks.top + lines_for_rows(height)]
+    out = [line(_head(table, columns, looks, name_width, spark, words, palette), width)]
+    past = spark if table.at is None else min(spark, int(table.at / table.reach * spark) + 1)
+    for index in shown:
+        on = palette.raised if index == looks.chosen else None
+        pieces = _row(table, index, columns, name_width, spark, past, words, palette, on)
+        out.append(line([*pieces, (" " * width, ink(palette.text, on=on) if on else PLAIN)], width))
+    return out[:height]
+
+
+def _head(
+    table: LayerTable,
+    columns: Sequence[Column],
+    looks: Looks,
+    name_width: int,
+    spark: int,
+    words: bool,
+    palette: Palette,
+) -> list[Piece]:
+    def title(text: str, wide: int, name: str, align: str = "right") -> Piece:
+        if looks.by != name or not name:
+            return fit(text, wide, align), ink(palette.muted)
+        down = looks.turned if name == BY_NAME else not looks.turned
+        return fit(f"{'▾' if down else '▴'}{text}", wide, align), ink(palette.accent, bold=True)
+
+    pieces: list[Piece] = [title(table.what, name_width, BY_NAME, "left")]
+    for column in columns:
+        pieces.append(title(column.short, column.width, column.name))
+        if column.name == "gradient_norm" and spark:
+            said = "over the run" if spark >= 12 else ""
+            pieces.append((" " + fit(said, spark), ink(palette.muted)))
+        if column.name == "update_ratio":
+            pieces.append((fit("", 13 if words else 2), PLAIN))
+    return pieces
+
+
+def _row(
+    table: LayerTable,
+    index: int,
+    columns: Sequence[Column],
+    name_width: int,
+    spark: int,
+    past: int,
+    words: bool,
+    palette: Palette,
+    on: str | None,
+) -> list[Piece]:
+    def written(color: str, *, bold: bool = False) -> Style:
+        return ink(color, bold=bold, on=on)
+
+    gradient, weight, update = (table.value(index, column) for column in COLUMNS[:3])
+    mark = health(gradient, weight, math.nan if table.rested and update == 0 else update)
+    if table.shown is not None and index >= len(table.shown.rows):
+        mark = Health.UNKNOWN
+    hue = written(_color(mark, palette))
+    pieces: list[Piece] = [(fit(table.names[index], name_width), written(palette.text))]
+    for column in columns:
+        value = table.value(index, column)
+        text = fit(_figure(column, value), column.width, "right")
+        match column.name:
+            case "gradient_norm":
+                ill = math.isinf(value) or (math.isnan(value) and mark is Health.ILL)
+                pieces.append((text, written(palette.bad, bold=True) if ill else written(palette.text)))
+                if spark:
+                    points = [(s.step, s.rows[index][column.place]) for s in table.samples if index < len(s.rows)]
+                    history = sparkline(points, spark, table.reach, log=True)
+                    pieces.append((" " + history[:past], written(palette.accent)))
+                    pieces.append((history[past:], written(palette.faint)))
+            case "update_ratio":
+                sign, word = mark.value
+                pieces.append((text, hue))
+                pieces.append((fit(f" {sign} {word}" if words else f" {sign}", 13 if words else 2), hue))
+            case "dead_share" | "saturated_share" if value >= MANY:
+                pieces.append((text, written(palette.caution)))
+            case _:
+                pieces.append((text, written(palette.muted)))
+    return pieces
 
 
 def _color(mark: Health, palette: Palette) -> str:
@@ -71,68 +279,15 @@ def _color(mark: Health, palette: Palette) -> str:
     }[mark]
 
 
-_OPTIONAL = (  # title, width, column, least table width at which it is shown
-    ("act mean", 9, LAYER_COLUMNS.index("activation_mean"), 84),
-    ("act dev", 8, LAYER_COLUMNS.index("activation_deviation"), 84),
-    ("dead", 7, LAYER_COLUMNS.index("dead_share"), 72),
-)
-
-
-def draw_gradients(table: LayerTable, width: int, height: int, palette: Palette) -> list[Strip]:
-    """A header and a row a layer; columns that do not fit are left out, layers that do not fit are counted."""
-    muted, text = ink(palette.muted), ink(palette.text)
-    if not table.names or not table.samples:
-        return [line([("no layer statistics yet", muted)], width)][:height]
-    weights = width >= 52
-    extra = [column for column in _OPTIONAL if width >= column[3]]
-    words = width >= 60
-    fixed = 9 + (9 if weights else 0) + 9 + (13 if words else 2) + sum(c[1] for c in extra)
-    longest = max(cell_len(name) for name in table.names)
-    name_width = max(5, min(longest, (width - fixed) // 2, 24))
-    spark = min(48, max(0, width - fixed - name_width - 1))
-    head: list[Piece] = [(fit("layer", name_width), muted), (fit("gradient", 9, "right"), muted)]
-    if spark >= 4:
-        head.append((" " + fit("over the run" if spark >= 12 else "", spark), muted))
-    if weights:
-        head.append((fit("weight", 9, "right"), muted))
-    head.append((fit("update", 9, "right"), muted))
-    head.append((fit("", 13 if words else 2), PLAIN))
-    head += [(fit(title, wide, "right"), muted) for title, wide, _, _ in extra]
-    out = [line(head, width)]
-    last = table.samples[-1]
-    shown = len(table.names) if len(table.names) < height else max(0, height - 2)
-    for index, name in enumerate(table.names[:shown]):
-        row = last.rows[index] if index < len(last.rows) else (math.nan,) * len(LAYER_COLUMNS)
-        mark = health(row[0], row[1], math.nan if table.rested and row[2] == 0 else row[2])
-        hue = ink(_color(mark, palette))
-        pieces: list[Piece] = [
-            (fit(name, name_width), text),
-            (
-                fit("–" if math.isnan(row[0]) else norm(row[0]), 9, "right"),
-                text if math.isfinite(row[0]) else ink(palette.bad, bold=True),
-            ),
-        ]
-        if spark >= 4:
-            points = [(s.step, s.rows[index][0]) for s in table.samples if index < len(s.rows)]
-            pieces.append((" " + sparkline(points, spark, table.reach, log=True), ink(palette.accent)))
-        if weights:
-            pieces.append((fit("–" if math.isnan(row[1]) else norm(row[1]), 9, "right"), muted))
-        pieces.append((fit(_figure(row[2]), 9, "right"), hue))
-        sign, word = mark.value
-        pieces.append((fit(f" {sign} {word}" if words else f" {sign}", 13 if words else 2), hue))
-        pieces += [(fit(_extra(title, row, column), wide, "right"), muted) for title, wide, column, _ in extra]
-        out.append(line(pieces, width))
-    if shown < len(table.names):
-        out.append(line([(f"and {len(table.names) - shown} more layers: enlarge with 4", muted)], width))
-    return out[:height]
-
-
-def _figure(value: float) -> str:
-    return "–" if math.isnan(value) else scientific(value)
-
-
-def _extra(title: str, row: Sequence[float], column: int) -> str:
-    value = row[column] if column < len(row) else math.nan
+def _figure(column: Column, value: float) -> str:
     if math.isnan(value):
         return "–"
-    return percent(value) if title == "dead" else f"{value:.2f}"
+    match column.name:
+        case "dead_share" | "saturated_share":
+            return percent(value)
+        case "activation_mean" | "activation_deviation":
+            return f"{value:.2f}" if abs(value) < 1e3 else scientific(value)
+        case "update_ratio":
+            return scientific(value)
+        case _:
+            return norm(value)
