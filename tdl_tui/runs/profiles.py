@@ -36,7 +36,7 @@ class Profile:
     def text(self) -> str:
         """In one line."""
         steps = f"{self.steps:,} steps from step {self.first:,}" if self.steps > 1 else f"step {self.first:,}"
-        dearest = ", ".join(f"{operator.name} {operator.share:.0%}" for operator in self.operators[:3])
+        dearest = ", ".join(f"{operator.name} {operator.share * 100:.0f} %" for operator in self.operators[:3])
         return f"profiled {steps}: {dearest or 'no operators'}; {self.trace}"
 
     def document(self) -> dict[str, Any]:

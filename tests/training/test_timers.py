@@ -201,3 +201,45 @@ def test_a_pause_is_not_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     recording, _, _ = run_toy(toy(), tmp_path, control=control)
     for at, _ in enumerate(recording.values("time/data")):
         assert sum(recording.values(f"time/{part}")[at] for part in PARTS) > 0.5
+
+
+def test_on_cuda_a_part_takes_what_the_device_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By events on the device's own line of time, of which none is waited for."""
+    stream, waited = object(), []
+    device = {"milliseconds": 0.0}
+
+    class Event:
+        def __init__(self, enable_timing: bool) -> None:
+            assert enable_timing
+
+        def record(self, on: object) -> None:
+            assert on is stream
+            self.at = device["milliseconds"]
+
+        def elapsed_time(self, other: Event) -> float:
+            return other.at - self.at
+
+        def query(self) -> bool:
+            return device["milliseconds"] >= 100.0
+
+        def synchronize(self) -> None:
+            waited.append(self)
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
+    recording = Recording()
+    timers = Timers(recording, torch.device("cuda:0"))
+    waited.clear()
+    timers.start(0)
+    for _ in timers.steps([None]):
+        for part in IN_STEPS[1:]:
+            device["milliseconds"] += 25.0
+            timers.lap(part)
+    timers.close(1)
+    timers.collect()
+    assert not recording.series  # the last mark has not passed
+    device["milliseconds"] = 100.0
+    timers.collect()
+    assert [shares(recording)[part] for part in IN_STEPS] == pytest.approx([0.0, 1 / 3, 1 / 3, 1 / 3])
+    assert timers.step_seconds == pytest.approx(0.075)
+    assert not waited
