@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from textual.strip import Strip
 
@@ -52,10 +52,8 @@ class Panel(Canvas):
         """What it needs in a snapshot beside what every one has."""
         return NOTHING
 
-    def on_focus(self) -> None:
-        self.paint()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, focused: bool) -> None:
+        super().watch_has_focus(focused)
         self.paint()
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
@@ -79,9 +77,10 @@ class HeaderPanel(Panel):
     def drawn(self, snapshot: Snapshot, width: int, height: int) -> Sequence[Strip]:
         moment = None
         if snapshot.at is not None:
-            moment = Moment(snapshot.at, snapshot.reach, snapshot.time - snapshot.started, self.choices.playing)
+            in_all = snapshot.summary.progress.total_steps or snapshot.reach
+            moment = Moment(snapshot.at, in_all, snapshot.time - snapshot.started, self.choices.playing)
         return draw_header(
-            snapshot.summary,
+            replace(snapshot.summary, best=snapshot.stood.best),
             snapshot.title,
             outside(snapshot.latest, self.screen.size.height),
             width,

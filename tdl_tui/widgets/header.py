@@ -76,25 +76,25 @@ def seconds_left(summary: Summary) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What is looked at of a run that has come to the step `reach`: `seconds` since its start, NaN where that is not
-    known; `playing` when the next moments follow by themselves."""
+    """What is looked at of a run of so many steps `in_all`: `seconds` since its start, NaN where that is not known;
+    `playing` when the next moments follow by themselves."""
 
     step: int
-    reach: int
+    in_all: int
     seconds: float = math.nan
     playing: bool = False
 
 
 def _said_of_moment(moment: Moment, steps_per_epoch: int, palette: Palette) -> Item:
     muted, text = ink(palette.muted), ink(palette.text)
-    reach = grouped(moment.reach)
+    in_all = grouped(moment.in_all)
     pieces: Item = [
         (f"{'▸' if moment.playing else '◂'} at step ", ink(palette.accent, bold=True)),
-        (fit(grouped(moment.step), len(reach), "right"), ink(palette.accent, bold=True)),
-        (f" of {reach}", muted),
+        (fit(grouped(moment.step), len(in_all), "right"), ink(palette.accent, bold=True)),
+        (f" of {in_all}", muted),
     ]
     if steps_per_epoch:
-        epoch, last = (str(-(-step // steps_per_epoch)) for step in (moment.step, moment.reach))
+        epoch, last = (str(-(-step // steps_per_epoch)) for step in (moment.step, moment.in_all))
         pieces += [(" · epoch ", muted), (fit(epoch, len(last), "right"), text)]
     if not math.isnan(moment.seconds):
         pieces += [(" · ", muted), (duration(max(0.0, moment.seconds)), text)]

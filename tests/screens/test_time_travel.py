@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import START, Playing, snapshot
 from textual.pilot import Pilot
+from textual.strip import Strip
 
 from tdl_tui.runs import home as homes
 from tdl_tui.runs.reader import RunReader
@@ -24,7 +25,7 @@ from tdl_tui.runs.records import Best, LayerSample, Matrix, Probe, ProbeSample, 
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.screens import run_snapshot
 from tdl_tui.screens.app import Workbench
-from tdl_tui.screens.frame import KeyBar, hints
+from tdl_tui.screens.frame import KeyBar, hints, palette
 from tdl_tui.screens.run import RunScreen
 from tdl_tui.screens.run_panels import Panel
 from tdl_tui.screens.run_snapshot import Snapshot, Source, Wants
@@ -265,7 +266,7 @@ async def test_arrows_go_from_moment_to_moment_and_back_to_live(travel: Travel) 
     await travel.open(snapshot())
     assert "at step" not in shown(travel.app, "header")
     said = await travel.press("left", at=1951)
-    assert "◂ at step 1,951 of 2,000 · epoch 9 · 20 s" in said and "▶ running" in said and "2,000/4,600" in said
+    assert "◂ at step 1,951 of 4,600 · epoch  9 · 20 s" in said and "▶ running" in said and "2,000/4,600" in said
     for key, at in (("left", 1901), ("shift+left", 1401), ("right", 1451), ("shift+right", 1951), ("right", None)):
         await travel.press(key, at=at)
     assert "at step" not in shown(travel.app, "header")
@@ -273,7 +274,7 @@ async def test_arrows_go_from_moment_to_moment_and_back_to_live(travel: Travel) 
 
 async def test_home_is_the_first_moment_and_end_is_live(travel: Travel) -> None:
     await travel.open(snapshot())
-    assert "at step     1 of 2,000 · epoch 1" in await travel.press("home", at=1)
+    assert "at step     1 of 4,600 · epoch  1" in await travel.press("home", at=1)
     await travel.press("left", "shift+left", at=1)
     await travel.press("end", at=None)
 
@@ -360,6 +361,33 @@ async def test_only_what_there_is_can_be_gone_to(travel: Travel) -> None:
     assert keys <= offered and "back" not in offered
     bar = travel.screen.query_one(KeyBar)
     assert "esc live" in bar.render_line(0).text
+
+
+async def test_the_panel_with_the_focus_has_the_accent_and_its_keys_stand_after_the_screens(travel: Travel) -> None:
+    await travel.open(snapshot())
+    bar = travel.screen.query_one(KeyBar)
+
+    def chosen() -> list[str]:
+        """The panels whose titles are in the accent's colour."""
+        accent = palette(travel.app).accent
+        names = {p.id: p.render_line(0) for p in travel.screen.query(Panel) if p.key and p.display}
+        return [name for name, strip in names.items() if name and _color(strip, 1) == accent]
+
+    for id in ("loss", "metric", "probe", "gradients", "events", "loss"):
+        await travel.until(travel.pilot, lambda id=id: chosen() == [id])
+        assert travel.screen.focused and travel.screen.focused.id == id
+        own = [hint for hint in hints(travel.screen) if hint.node is travel.screen.focused and hint.shown]
+        keys = bar.render_line(0).text
+        for hint in own[:1]:
+            assert keys.index(f"{hint.keys[0]} {hint.what}") > keys.index("look back")
+        await travel.pilot.press("tab")
+    await travel.pilot.press("shift+tab", "4")
+    await travel.until(travel.pilot, lambda: chosen() == ["gradients"])
+
+
+def _color(strip: Strip, segment: int) -> str | None:
+    style = list(strip)[segment].style
+    return style.color.name if style and style.color else None
 
 
 class Slow:
