@@ -21,7 +21,7 @@ from tdl_tui.widgets.live_screen import LiveScreen
 from tdl_tui.widgets.numbers import brief
 
 from .chart_memory import kind_of
-from .diagnoses import show_diagnoses
+from .confirm import AskScreen, ConfirmScreen
 from .frame import KeyBar
 from .run_charts import ChartPanel, Look
 from .run_gradients import GradientPanel
@@ -81,7 +81,14 @@ class RunScreen(LiveScreen[None]):
 
     CSS_PATH = "run.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "diagnoses", "doctor", group=LOOKING, tooltip="what the rules say, and what to try"),
+        Binding("p", "steer('pause')", "pause", group=STEERING, tooltip="after the step in progress"),
+        Binding("p", "steer('resume')", "go on", group=STEERING, tooltip="let a paused run train on"),
+        Binding("r", "steer('restart')", "resume", group=STEERING, tooltip="from its last checkpoint"),
+        Binding("r", "steer('start')", "start", group=STEERING, tooltip="at once, before its turn"),
+        Binding("s", "stop", "stop", group=STEERING, tooltip="with a checkpoint to resume from; asks first"),
+        Binding("c", "steer('checkpoint')", "checkpoint", show=False, group=STEERING, tooltip="keep the weights"),
+        Binding("P", "steer('profile')", "profile", show=False, group=STEERING, tooltip="what ten steps are made of"),
+        Binding("l", "learning_rate", "lr", group=STEERING, tooltip="another learning rate from now on"),
         Binding("left", "moment(-1)", "look back", group=TIME, tooltip="a moment earlier"),
         Binding("right", "moment(1)", "a moment later", show=False, group=TIME, tooltip="after the newest: live"),
         Binding("shift+left", "moment(-10)", "ten moments earlier", show=False, group=TIME),
@@ -377,10 +384,6 @@ class RunScreen(LiveScreen[None]):
         self._look_at(at, playing=at is not None)
 
     def _look_at(self, at: int | None, *, playing: bool = False) -> None:
-    def action_diagnoses(self) -> None:
-        if self.snapshot is not None:
-            show_diagnoses(self, self.snapshot)
-
         """Has the screen show a step (None: live) as soon as that is read."""
         before, self.choices = self.choices, replace(self.choices, at=at, playing=playing)
         if playing != before.playing:
@@ -397,7 +400,8 @@ class RunScreen(LiveScreen[None]):
     def action_enlarge(self, key: str) -> None:
         self.enlarged = "" if self.enlarged == key else key
         self._arrange()
-        self.query_one(f"#{_PANELS[key]}").focus()
+        panel = self.query_one(f"#{_PANELS[key]}")
+        (panel if panel.display else self.query_one(ChartPanel)).focus()
         self._show()
 
     def action_panel(self, by: int) -> None:

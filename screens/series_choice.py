@@ -55,7 +55,7 @@ def draw_rows(
         inside = [r.name for r in rows if r.group == row.group and r.name] if not row.name else [row.name]
         on = sum(marked(name, grid) for name in inside)
         sign = "●" if on == len(inside) else "○" if not on else "◐"
-        ground = colors.raised if at == cursor else None
+        ground = colors.faint if at == cursor else None
         figure = f"{on} of {len(inside)}" if not row.name else real(latest[row.name]) if row.name in latest else ""
         text = row.name.removeprefix(row.group) if row.name else row.group
         indent = "  " if row.group and row.name else ""

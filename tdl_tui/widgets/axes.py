@@ -14,6 +14,7 @@ HUGE = 1e300  # what is more has no room for a round end above it
 TINY = 1e-200  # what is less has no orders of magnitude below it that could be told apart
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _ENDS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+_SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
 
@@ -110,10 +111,12 @@ def ticks(span: Span, most: int) -> list[tuple[float, str]]:
 
 
 def _labels(values: list[float], step: float, largest: float) -> list[str]:
-    """The values with as many digits as tell them apart; as powers of ten where plain figures would be long."""
-    if step >= 1e-4 and largest < 1e5:
-        decimals = next(d for d in range(6) if abs(step * 10**d - round(step * 10**d)) < 1e-6)
-        return [f"{value + 0.0:.{decimals}f}" for value in values]
+    """The values with as many digits as tell them apart, large ones in thousands, millions and so on; as powers of ten
+    where such figures would be long."""
+    size, suffix = next(((size, suffix) for size, suffix in _SUFFIXES if largest >= max(size, 1e5)), (1.0, ""))
+    if step / size >= 1e-4 and largest / size < 1e5:
+        decimals = next(d for d in range(6) if abs(step / size * 10**d - round(step / size * 10**d)) < 1e-6)
+        return [f"{value / size + 0.0:.{decimals}f}{suffix if value else ''}" for value in values]
     digits = max(0, math.ceil(math.log10(largest / step) - 1e-9)) + (1 if f"{step:.1e}"[2] == "5" else 0)
     parts = [f"{value + 0.0:.{digits}e}".partition("e") for value in values]
     return ["0" if value == 0 else f"{m}e{int(power)}" for value, (m, _, power) in zip(values, parts, strict=True)]
@@ -130,7 +133,7 @@ def _power(value: float) -> str:
 def counted(value: float, step: float = 0.0) -> str:
     """A tick on an axis of steps or epochs: "0", "500", "1.5k", "20k", "1.2M"; one of many that lie `step` apart, where
     that would not tell them apart, in full: "123,456"."""
-    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for size, suffix in _SUFFIXES:
         if value >= size:
             if step and (step < 100 or abs(step / size * 100 - round(step / size * 100)) > 1e-6):
                 return f"{value:,.0f}"

@@ -46,8 +46,11 @@ def legend(
         said = _said(curves, [name[:cut] for name in names], figures, palette)
     if _length(said) > room:
         said = _said(curves, names, [""] * len(names), palette)
-    while said and _length(said) > room:
-        said.pop()
+    if _length(said) > room:
+        more: list[Piece] = [("…", ink(palette.muted))]
+        while said and _length([*said, more]) > room:
+            said.pop()
+        said += [more] if said else []
     at = [] if step is None else [[(f"step {grouped(step)}", ink(palette.accent))]]
     parts = [*at, *said] if _length([*at, *said]) <= room else said
     return [piece for n, part in enumerate(parts) for piece in ([("  ", PLAIN)] if n else []) + part]

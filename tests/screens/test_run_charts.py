@@ -225,6 +225,7 @@ async def test_the_grid_shows_series_that_are_in_no_other_chart(grid: Charts) ->
     assert "13 of 13 series" in text
     await grid.press("6")
     assert grid.screen.enlarged == "" and grid.panel("series").display is False
+    assert grid.app.screen.focused is grid.panel()
 
 
 async def test_one_chart_is_chosen_and_enlarged(grid: Charts) -> None:
