@@ -30,6 +30,7 @@ from .stops import go_on_after_stops
 if TYPE_CHECKING:
     from textual.command import Provider
 
+    from tdl_tui.worker.origin import Origin
     from tdl_tui.worker.spare import Spare
 
     from .form import Form
@@ -173,11 +174,11 @@ class Workbench(App[None]):
         if isinstance(table := self.screen_stack[0], RunsScreen):
             table.awaited = folder.name
 
-    def new(self, document: Mapping[str, Any] | None = None) -> None:
-        """Shows the form, filled from a document where one is given."""
+    def new(self, document: Mapping[str, Any] | None = None, origin: Origin | None = None) -> None:
+        """Shows the form, filled from a document where one is given; with an `origin` what it launches is a fork."""
         from .new import NewScreen
 
-        self.push_screen(NewScreen(document))
+        self.push_screen(NewScreen(document, origin))
 
     def action_switch_theme(self) -> None:
         self.theme = "tdl-light" if self.current_theme.dark else "tdl-dark"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -28,6 +28,9 @@ from .preview import Preview
 from .preview_pane import PreviewPane
 from .preview_training import obstacle
 from .runs import workbench
+
+if TYPE_CHECKING:
+    from tdl_tui.worker.origin import Origin
 
 PAUSE_SECONDS = 0.15
 """What is typed within this time is asked about once."""
@@ -64,9 +67,11 @@ class NewScreen(LiveScreen[None]):
         Binding("ctrl+y", "copy", "copy command", show=False, group=TRAINING),
     ]
 
-    def __init__(self, document: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, document: Mapping[str, Any] | None = None, origin: Origin | None = None) -> None:
+        """The form is filled from `document`; with an `origin` what is launched begins with a checkpoint."""
         super().__init__()
         self._given = document
+        self._origin = origin
         self._asked: tuple[Any, ...] | None = None
         self._asking = False
         self._reading = False
@@ -76,7 +81,7 @@ class NewScreen(LiveScreen[None]):
         bench = workbench(self)
         form = Form(self._given) if self._given is not None else bench.draft or Form()
         self._view = FormView(form)
-        yield Banner("New training")
+        yield Banner(f"Fork {self._origin.line}" if self._origin else "New training")
         with Horizontal():
             yield self._view
             yield PreviewPane()
@@ -130,7 +135,8 @@ class NewScreen(LiveScreen[None]):
         self.notify("the command line is in the clipboard")
 
     def action_back(self) -> None:
-        workbench(self).draft = self._view.form
+        if self._origin is None:
+            workbench(self).draft = self._view.form
         self.dismiss()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -250,17 +256,30 @@ class NewScreen(LiveScreen[None]):
 
         bench = workbench(self)
         try:
-            launched = launch(experiment, bench.home, bench.spare)
+            self._refuse(experiment)
+            launched = launch(experiment, bench.home, bench.spare, self._origin)
         except Exception as error:  # noqa: BLE001  # whatever prevents a launch is said in one line; the form stays
             self.app.call_from_thread(self._not_launched, str(error))
         else:
             self.app.call_from_thread(self._launched, launched.folder)
 
+    def _refuse(self, experiment: Experiment) -> None:
+        """Raises where a fork cannot begin with its checkpoint."""
+        if self._origin is None:
+            return
+
+        def ask(request: Mapping[str, Any]) -> dict[str, Any]:
+            spare = workbench(self).wait_for_spare()
+            return {} if spare is None else spare.ask(request)  # without one the worker finds out
+
+        self._origin.refuse(experiment, ask)
+
     def _enqueue(self, experiment: Experiment) -> None:
         from tdl_tui.worker.launch import enqueue
 
         try:
-            queued = enqueue(experiment, workbench(self).home)
+            self._refuse(experiment)
+            queued = enqueue(experiment, workbench(self).home, self._origin)
         except Exception as error:  # noqa: BLE001  # as with a launch
             self.app.call_from_thread(self._not_launched, str(error))
         else:
@@ -283,7 +302,8 @@ class NewScreen(LiveScreen[None]):
 
     def _launched(self, folder: Path) -> None:
         bench = workbench(self)
-        bench.draft = None
+        if self._origin is None:
+            bench.draft = None
         self.dismiss()
         bench.open_run(folder)
 

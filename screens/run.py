@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from textual import events, work
 from textual.app import ComposeResult
@@ -17,11 +16,8 @@ from textual.message import Message
 
 from tdl_tui.runs.records import State
 from tdl_tui.widgets.chart_view import SMOOTHING, View, following, next_scale
-from tdl_tui.widgets.live_screen import LiveScreen
-from tdl_tui.widgets.numbers import brief
 
 from .chart_memory import kind_of
-from .confirm import AskScreen, ConfirmScreen
 from .frame import KeyBar
 from .run_charts import ChartPanel, Look
 from .run_gradients import GradientPanel
@@ -30,15 +26,12 @@ from .run_panels import Choices, EventsPanel, HeaderPanel, NoticePanel, Panel
 from .run_probes import AddProbes, NewWants, ProbePanel, example_numbers
 from .run_series import SeriesPanel
 from .run_snapshot import Snapshot, Wants
+from .run_steering import Steering
 from .run_time import MOMENTS_A_SECOND, first, moments, moved, played
 from .runs import workbench
 
-if TYPE_CHECKING:
-    from tdl_tui.worker.spare import Spare
-
 PATIENCE = 0.5
 """Seconds for which another program may have it locked before that is said."""
-STEERING = Binding.Group("The training")
 TIME = Binding.Group("Time")
 LOOKING = Binding.Group("Look")
 PANELS = Binding.Group("Panels")
@@ -76,19 +69,11 @@ def heights(available: int, rows: int, layers: int, *, drawn: bool = True) -> tu
     return rest - middle, middle, happenings
 
 
-class RunScreen(LiveScreen[None]):
+class RunScreen(Steering):
     """Watches one run, and steers it."""
 
     CSS_PATH = "run.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "steer('pause')", "pause", group=STEERING, tooltip="after the step in progress"),
-        Binding("p", "steer('resume')", "go on", group=STEERING, tooltip="let a paused run train on"),
-        Binding("r", "steer('restart')", "resume", group=STEERING, tooltip="from its last checkpoint"),
-        Binding("r", "steer('start')", "start", group=STEERING, tooltip="at once, before its turn"),
-        Binding("s", "stop", "stop", group=STEERING, tooltip="with a checkpoint to resume from; asks first"),
-        Binding("c", "steer('checkpoint')", "checkpoint", show=False, group=STEERING, tooltip="keep the weights"),
-        Binding("P", "steer('profile')", "profile", show=False, group=STEERING, tooltip="what ten steps are made of"),
-        Binding("l", "learning_rate", "lr", group=STEERING, tooltip="another learning rate from now on"),
         Binding("left", "moment(-1)", "look back", group=TIME, tooltip="a moment earlier"),
         Binding("right", "moment(1)", "a moment later", show=False, group=TIME, tooltip="after the newest: live"),
         Binding("shift+left", "moment(-10)", "ten moments earlier", show=False, group=TIME),
@@ -177,7 +162,7 @@ class RunScreen(LiveScreen[None]):
                     if not self._ended.is_set() and self.post_message(Fresh(snapshot)):
                         self._shown.wait()  # of what is wished for meanwhile, the last is read next
                     if snapshot.summary.state is State.QUEUED and (problem := queue.keep_moving()):
-                        self.app.call_from_thread(self._say, problem, bad=True)
+                        self.app.call_from_thread(self.say, problem, bad=True)
                 self._wake.wait(self.period)
                 self._wake.clear()
         finally:
@@ -234,7 +219,7 @@ class RunScreen(LiveScreen[None]):
                 remember(workbench(self).home, self._kind, self.choices.view)
             except OSError as error:
                 said = f"how charts are shown is not remembered: {error.strerror}"
-                self.app.call_from_thread(self._say, said, bad=True)
+                self.app.call_from_thread(self.say, said, bad=True)
 
     def on_screen_resume(self) -> None:
         self._show()
@@ -284,17 +269,7 @@ class RunScreen(LiveScreen[None]):
             self._want()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        state = self.snapshot.summary.state if self.snapshot else None
-        damaged = bool(self.snapshot and self.snapshot.summary.damage)
-        match action, parameters:
-            case "steer", (str(verb),):
-                return state in _SUITED[verb] and not damaged
-            case "learning_rate", _:
-                return state in (State.RUNNING, State.PAUSED)
-            case "stop", _:
-                return state is not None and (state.live or state is State.QUEUED)
-            case _:
-                return self._can_look(action) and super().check_action(action, parameters)
+        return self._can_look(action) and super().check_action(action, parameters)
 
     def _can_look(self, action: str) -> bool:
         """Whether there is another moment to go to by an action."""
@@ -337,7 +312,7 @@ class RunScreen(LiveScreen[None]):
         try:
             self._follow_examples(example_numbers(message.text))
         except ValueError as error:
-            self._say(str(error), bad=True)
+            self.say(str(error), bad=True)
 
     @work(thread=True, group="steer")
     def _follow_examples(self, examples: list[int]) -> None:
@@ -346,9 +321,9 @@ class RunScreen(LiveScreen[None]):
         try:
             said = steer.probe(self.folder, examples)
         except steer.SteerError as error:
-            self.app.call_from_thread(self._say, str(error), bad=True)
+            self.app.call_from_thread(self.say, str(error), bad=True)
         else:
-            self.app.call_from_thread(self._say, said)
+            self.app.call_from_thread(self.say, said)
         self._wake.set()
 
     def action_moment(self, by: int) -> None:
@@ -414,109 +389,19 @@ class RunScreen(LiveScreen[None]):
     def action_back(self) -> None:
         notice = self.query_one(NoticePanel)
         if notice.said and notice.bad:
-            self._say("")
+            self.say("")
         elif self.enlarged:
             self.action_enlarge(self.enlarged)
         elif len(self.app.screen_stack) > 1:
             self.dismiss()
 
-    def action_steer(self, verb: str) -> None:
-        self._carry_out(verb)
-
-    def action_stop(self) -> None:
-        verb, question, hint = "stop", "Stop this training?", "It ends with a checkpoint: r resumes it from there."
-        if self.snapshot is not None and self.snapshot.summary.state is State.QUEUED:
-            verb, question, hint = "leave", "Take it out of the queue?", "r starts it later."
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._carry_out(verb)
-
-        self.app.push_screen(ConfirmScreen(question, hint), answered)
-
-    def action_learning_rate(self) -> None:
-        now = self.snapshot.latest.get("lr", math.nan) if self.snapshot else math.nan
-
-        def answered(text: str | None) -> None:
-            if text is None:
-                return
-            try:
-                value = learning_rate(text)
-            except ValueError as error:
-                self._say(str(error), bad=True)
-                return
-            self._carry_out("set", value)
-
-        hint = "A number above 0, such as 3e-4, from the next step on."
-        self.app.push_screen(AskScreen("Learning rate", brief(now) if math.isfinite(now) else "", hint), answered)
-
-    @work(thread=True, group="steer")
-    def _carry_out(self, verb: str, value: float = 0.0) -> None:
-        from tdl_tui.worker import steer
-
-        self.app.call_from_thread(self._say, _DOING[verb].format(value=brief(value)))
-        try:
-            said = _steer(verb, value, self.folder, getattr(self.app, "spare", None))
-        except steer.SteerError as error:
-            self.app.call_from_thread(self._say, str(error), bad=True)
-        else:
-            self.app.call_from_thread(self._say, said)
+    def look_now(self) -> None:
         self._wake.set()
 
-    def _say(self, text: str, *, bad: bool = False) -> None:
+    def say(self, text: str, *, bad: bool = False) -> None:
         if self.is_mounted:
             self.query_one(NoticePanel).say(text, bad=bad)
             self._arrange()
-
-
-_SUITED = {
-    "pause": (State.RUNNING,),
-    "resume": (State.PAUSED,),
-    "restart": (State.STOPPED, State.FAILED, State.LOST),
-    "start": (State.QUEUED,),
-    "checkpoint": (State.RUNNING, State.PAUSED),
-    "profile": (State.RUNNING,),
-}
-_DOING = {
-    "pause": "pausing after the step in progress …",
-    "resume": "going on …",
-    "restart": "starting a worker from the last checkpoint …",
-    "start": "starting a worker …",
-    "checkpoint": "writing a checkpoint …",
-    "profile": "profiling the next steps …",
-    "stop": "stopping with a checkpoint …",
-    "leave": "taking it out of the queue …",
-    "set": "setting the learning rate to {value} …",
-}
-
-
-def _steer(verb: str, value: float, folder: Path, spare: Spare | None) -> str:
-    from tdl_tui.worker import steer
-
-    match verb:
-        case "pause":
-            return steer.pause(folder)
-        case "resume" | "restart" | "start":
-            return steer.resume(folder, spare=spare)
-        case "checkpoint":
-            return steer.checkpoint(folder)
-        case "profile":
-            return steer.profile(folder).text
-        case "stop" | "leave":
-            return steer.stop(folder)
-        case _:
-            return steer.set_value(folder, {"optimizer.lr": value})
-
-
-def learning_rate(text: str) -> float:
-    """A learning rate as typed. Raises ValueError saying what would be right."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value <= 0:
-        raise ValueError(f'learning rate: must be a number above 0, got "{text}"')
-    return value
 
 
 def _wants(snapshot: Snapshot | None) -> tuple[int, int, bool]:

@@ -523,7 +523,7 @@ def _parent(document: dict[str, Any] | None) -> Parent | None:
     run, name, step, checkpoint = (document[key] for key in ("run", "name", "step", "checkpoint"))
     if not isinstance(step, int) or not 0 <= step <= LARGEST_STEP:
         raise ValueError(f"parent.step is {step!r}"[:200])
-    return Parent(*(printable(_text(text)) for text in (run, name)), step, printable(_text(checkpoint)))
+    return Parent(printable(_text(run)), printable(_text(name)), step, printable(_text(checkpoint)))
 
 
 def _best(document: dict[str, Any]) -> Best:

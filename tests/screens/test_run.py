@@ -23,7 +23,7 @@ from tdl_tui.runs.records import LayerSample, Probe, ProbeSample, Progress, Stat
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.screens.app import Workbench
 from tdl_tui.screens.confirm import AskScreen, ConfirmScreen
-from tdl_tui.screens.run import RunScreen, heights, learning_rate
+from tdl_tui.screens.run import RunScreen, heights
 from tdl_tui.screens.run_charts import curves_of, figure_plot
 from tdl_tui.screens.run_panels import NoticePanel, Panel
 from tdl_tui.screens.run_snapshot import Snapshot, Source, Wants, pending, shape_of
@@ -92,16 +92,6 @@ def test_lines_are_shared_out_whole(available: int, classes: int, layers: int) -
     assert charts + middle + happenings == available
     assert min(charts, middle, happenings) >= 2
     assert charts >= (available - happenings) * 2 // 5
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "fast", ""])
-def test_a_learning_rate_that_cannot_be_is_refused_in_words(text: str) -> None:
-    with pytest.raises(ValueError, match="must be a number above 0"):
-        learning_rate(text)
-
-
-def test_a_learning_rate_is_read_as_it_is_written() -> None:
-    assert learning_rate(" 3e-4 ") == 3e-4
 
 
 def test_the_shape_comes_from_the_record_and_else_from_the_registry() -> None:
@@ -301,13 +291,19 @@ async def test_keys_stand_below_only_where_they_work(watch: Watch) -> None:
         return {hint.what for hint in hints(watch.app.screen)}
 
     await watch.open(snapshot())
-    assert {"pause", "stop", "checkpoint", "lr"} <= offered() and not {"go on", "resume"} & offered()
+    assert {"pause", "stop", "checkpoint", "tune"} <= offered() and not {"go on", "resume"} & offered()
     await watch.open(snapshot(state=State.PAUSED))
     assert {"go on", "stop"} <= offered() and "pause" not in offered()
     await watch.open(snapshot(state=State.STOPPED))
-    assert "resume" in offered() and not {"pause", "stop", "checkpoint", "lr"} & offered()
+    assert "resume" in offered() and not {"pause", "stop", "checkpoint", "tune"} & offered()
     await watch.open(snapshot(step=TOTAL, state=State.FINISHED))
-    assert not {"pause", "stop", "checkpoint", "lr", "resume", "go on"} & offered()
+    assert not {"pause", "stop", "checkpoint", "tune", "resume", "go on"} & offered()
+
+
+STEERED = (
+    *("pause", "resume", "stop", "checkpoint", "set_value", "evaluate", "undo", "rollback"),
+    *("stop_at_epoch_end", "cancel_stop"),
+)
 
 
 class Wheel:
@@ -316,7 +312,7 @@ class Wheel:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[tuple[Any, ...]] = []
         self.refusal = ""
-        for verb in ("pause", "resume", "stop", "checkpoint", "set_value"):
+        for verb in STEERED:
             monkeypatch.setattr(steer, verb, self._verb(verb))
 
     def _verb(self, verb: str) -> Callable[..., str]:
@@ -343,6 +339,8 @@ def wheel(monkeypatch: pytest.MonkeyPatch) -> Wheel:
         ("r", State.STOPPED, "resume"),
         ("r", State.LOST, "resume"),
         ("c", State.RUNNING, "checkpoint"),
+        ("e", State.PAUSED, "evaluate"),
+        ("u", State.RUNNING, "undo"),
     ],
 )
 async def test_a_run_is_steered_by_a_key(watch: Watch, wheel: Wheel, key: str, state: State, verb: str) -> None:
@@ -377,7 +375,7 @@ async def test_the_learning_rate_is_changed(watch: Watch, wheel: Wheel) -> None:
 async def test_a_wrong_learning_rate_is_refused_and_nothing_sent(watch: Watch, wheel: Wheel) -> None:
     await watch.open(snapshot())
     await watch.press("l", *"-3", "enter")
-    assert 'must be a number above 0, got "-3"' in shown(watch.app, "notice")
+    assert "optimizer.lr: must be above 0, got -3" in shown(watch.app, "notice")
     assert not wheel.asked
 
 
