@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 from tdl_tui.runs.home import run_folders
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.screens.app import Workbench
+from tdl_tui.screens.run import RunScreen
 
 FOLDER = Path(__file__).resolve().parent / "pictures"
 SIZE = (120, 38)
@@ -50,15 +51,24 @@ async def take(home: Path) -> None:
         await until(lambda: bool(run_folders(home)), pilot)
         reader = RunReader(run_folders(home)[0])
         await until(lambda: reader.summary().progress.epoch >= 30, pilot)
-        await pilot.press("right", "right", "right")
+        await pilot.press("n", "n", "n")
         await pilot.pause(1.5)
         save(pilot, "run")
+        await pilot.press("home", "right", "right")
+        await until(lambda: isinstance(pilot.app.screen, RunScreen) and looks_back(pilot.app.screen), pilot)
+        await pilot.pause(1.5)
+        save(pilot, "back")
+        await pilot.press("end")
         await until(lambda: not reader.summary().state.live, pilot)
         reader.close()
         await pilot.press("escape")
         await pilot.pause(1.5)
         save(pilot, "runs")
     app.close_spare()
+
+
+def looks_back(screen: RunScreen) -> bool:
+    return screen.snapshot is not None and screen.snapshot.at is not None
 
 
 def shown(pilot: Pilot[None]) -> str:
