@@ -18,6 +18,7 @@ from tdl_tui.runs.records import State
 from tdl_tui.widgets.chart_view import SMOOTHING, View, following, next_scale
 
 from .chart_memory import kind_of
+from .diagnoses import show_diagnoses
 from .frame import KeyBar
 from .run_charts import ChartPanel, Look
 from .run_gradients import GradientPanel
@@ -74,6 +75,7 @@ class RunScreen(Steering):
 
     CSS_PATH = "run.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "diagnoses", "doctor", group=LOOKING, tooltip="what the rules say, and what to try"),
         Binding("left", "moment(-1)", "look back", group=TIME, tooltip="a moment earlier"),
         Binding("right", "moment(1)", "a moment later", show=False, group=TIME, tooltip="after the newest: live"),
         Binding("shift+left", "moment(-10)", "ten moments earlier", show=False, group=TIME),
@@ -371,6 +373,10 @@ class RunScreen(Steering):
     def _choose(self, choices: Choices) -> None:
         self.choices = choices
         self._show()
+
+    def action_diagnoses(self) -> None:
+        if self.snapshot is not None:
+            show_diagnoses(self, self.snapshot)
 
     def action_enlarge(self, key: str) -> None:
         self.enlarged = "" if self.enlarged == key else key

@@ -7,17 +7,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
 
 from tdl_tui.runs.family import branches, in_families
-from tdl_tui.runs.records import Best, State, Summary
+from tdl_tui.runs.records import Best, Diagnosis, State, Summary
+from tdl_tui.widgets.events import SIGNS as EVENT_SIGNS
+from tdl_tui.widgets.events import severity_color
 from tdl_tui.widgets.header import SIGNS, state_color
 from tdl_tui.widgets.lines import Piece, blank, fit, ink, line
 from tdl_tui.widgets.numbers import brief, duration, percent, real
 from tdl_tui.widgets.palette import Palette
 from tdl_tui.widgets.sparkline import sparkline
 
+DIAGNOSED = EVENT_SIGNS["diagnosis"]
 SORTS = ("age", "state", "name", "best", "progress")
 _URGENCY = [
     State.RUNNING,
@@ -46,7 +50,7 @@ class View:
 
 @dataclass(frozen=True)
 class Paper:
-    """What a cell is drawn with."""
+    """What a cell is drawn with. `tag` is the room for a diagnosis behind a name."""
 
     colors: Palette
     now: float
@@ -54,6 +58,7 @@ class Paper:
     places: Mapping[str, int] = field(default_factory=dict)
     branches: Mapping[str, str] = field(default_factory=dict)
     """What leads to a fork from what it was forked from, by its id."""
+    tag: int = 0
 
 
 def arrange(runs: Iterable[Summary], view: View) -> list[Summary]:
@@ -170,11 +175,42 @@ def _state(run: Summary, width: int, paper: Paper) -> list[Piece]:
 
 
 def _name(run: Summary, width: int, paper: Paper) -> list[Piece]:
+    if (worst := alarm(run)) is not None and width >= 8:
+        return _named(run, width, paper, worst)
+    return _bare_name(run, width, paper)
+
+
+def _named(run: Summary, width: int, paper: Paper, worst: Diagnosis) -> list[Piece]:
+    """The name with the worst diagnosis behind it: its word where there is room, else its sign alone."""
+    tag = fit(_tag(run), paper.tag) if width >= 8 + paper.tag else f" {DIAGNOSED}"
+    return [
+        *_bare_name(run, width - cell_len(tag), paper),
+        (tag, ink(severity_color(worst.severity, paper.colors))),
+    ]
+
+
+def _tag(run: Summary) -> str:
+    """The worst diagnosis as sign and word, "" where there is no alarm."""
+    return f" {DIAGNOSED} {worst.word}" if (worst := alarm(run)) is not None else ""
+
+
+def tag_width(runs: Iterable[Summary]) -> int:
+    """Cells that the longest tag takes."""
+    return max((cell_len(_tag(run)) for run in runs), default=0)
+
+
+def _bare_name(run: Summary, width: int, paper: Paper) -> list[Piece]:
     name = ink(paper.colors.text, bold=run.state.live)
     if not (branch := paper.branches.get(run.id, "")):
         return [(fit(run.name or run.id, width), name)]
     branch = fit(f"{branch} ", min(len(branch) + 1, width - 6))
     return [(branch, ink(paper.colors.faint)), (fit(run.name or run.id, width - len(branch)), name)]
+
+
+def alarm(run: Summary) -> Diagnosis | None:
+    """The worst diagnosis that holds, notes left aside."""
+    alarms = [diagnosis for diagnosis in run.diagnoses if diagnosis.severity != "note"]
+    return min(alarms, key=lambda diagnosis: diagnosis.severity != "bad", default=None)
 
 
 def _data(run: Summary, width: int, paper: Paper) -> list[Piece]:
@@ -268,6 +304,12 @@ def fitted(runs: Sequence[Summary], width: int) -> list[Column]:
     def needed(columns: Sequence[Column]) -> int:
         return MARGIN + 1 + sum(c.width for c in columns) + gap * (len(columns) - 1)
 
+    always = [column for column in every if not column.rank]
+    tagged = tag_width(runs)
+    every = [
+        replace(c, width=c.width + max(0, min(tagged, width - needed(always)))) if c.name == "name" else c
+        for c in every
+    ]
     last = max(column.rank for column in COLUMNS)
     while last and needed([c for c in every if c.rank <= last]) > width:
         last -= 1
@@ -332,7 +374,7 @@ def grounded(strip: Strip, color: str) -> Strip:
 
 def table(runs: Sequence[Summary], view: View, paper: Paper, width: int, height: int) -> list[Strip]:
     """Header and rows from `view.top` on, at most `height` lines."""
-    columns = fitted(runs, width)
+    columns, paper = fitted(runs, width), replace(paper, tag=tag_width(runs))
     shown = runs[view.top : view.top + height - 1]
     return [
         header(columns, view, width, paper.colors),
@@ -366,6 +408,8 @@ def detail(run: Summary, colors: Palette, width: int) -> Strip:
         say(f"from {run.parent.run} at step {run.parent.step:,}", colors.muted)
     if run.state is State.LOST:
         say("its worker is gone, r goes on from the last checkpoint", colors.bad)
+    if (worst := alarm(run)) is not None:
+        say(f"{DIAGNOSED} {worst.word}: {worst.seen}", severity_color(worst.severity, colors))
     if run.message:
         say(run.message, colors.bad if run.state is State.FAILED else colors.muted)
     if run.progress.total_steps:

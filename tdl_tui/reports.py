@@ -16,7 +16,7 @@ from rich.cells import cell_len, set_cell_size
 from tdl_tui.registry import DatasetEntry, DataShape, Entry, Option, shown
 from tdl_tui.runs.family import branches, in_families
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.runs.records import Summary
+from tdl_tui.runs.records import Diagnosis, Summary
 from tdl_tui.runs.text import printable
 from tdl_tui.spec import toml
 
@@ -144,6 +144,7 @@ def run_document(summary: Summary, folder: Path) -> dict[str, Any]:
         "progress": asdict(summary.progress),
         "best": asdict(summary.best) if summary.best else None,
         "test": summary.test,
+        "diagnoses": [asdict(diagnosis) for diagnosis in summary.diagnoses],
         "parent": asdict(summary.parent) if summary.parent else None,
     }
 
@@ -187,6 +188,7 @@ def run_text(summary: Summary, folder: Path, more: Iterable[tuple[str, str]] = (
         ("progress", _progress_line(summary)),
         ("best", f"{best_text(summary)} at step {count(summary.best.step)}" if summary.best else ""),
         ("test", ", ".join(f"{name} {number(value)}" for name, value in (summary.test or {}).items())),
+        *(("doctor", _diagnosis_line(diagnosis)) for diagnosis in summary.diagnoses),
         *more,
         ("from", _parent_line(summary)),
         ("device", f"{summary.device} on {summary.host}, process {summary.pid}" if summary.pid else ""),
@@ -198,6 +200,11 @@ def run_text(summary: Summary, folder: Path, more: Iterable[tuple[str, str]] = (
     ]
     facts = table([row for row in rows if row[1]])
     return f"{facts}\n\n{_experiment_text(summary.experiment)}" if summary.experiment else facts
+
+
+def _diagnosis_line(diagnosis: Diagnosis) -> str:
+    attempt = f"; try {diagnosis.tries[0]}" if diagnosis.tries else ""
+    return f"{diagnosis.word} (step {count(diagnosis.step)}): {diagnosis.seen}{attempt}"
 
 
 def _parent_line(summary: Summary) -> str:

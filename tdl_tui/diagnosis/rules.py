@@ -10,6 +10,7 @@ from tdl_tui.runs.records import Diagnosis
 from . import limits, on_layers, on_loss, on_machine
 from .evidence import Evidence
 from .finding import Finding, share
+from .watch import worst_first
 
 
 @dataclass(frozen=True)
@@ -184,10 +185,8 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 BY_NAME: Mapping[str, Rule] = {rule.name: rule for rule in RULES}
-SEVERITIES = ("bad", "caution", "note")
 
 
 def diagnose(evidence: Evidence) -> list[Diagnosis]:
     """Every rule that speaks, the worst first, in the table's order among equals."""
-    found = [diagnosis for rule in RULES if (diagnosis := rule.diagnose(evidence)) is not None]
-    return sorted(found, key=lambda diagnosis: SEVERITIES.index(diagnosis.severity))
+    return worst_first(diagnosis for rule in RULES if (diagnosis := rule.diagnose(evidence)) is not None)

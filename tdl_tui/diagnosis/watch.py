@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
-from tdl_tui.runs.records import Diagnosis, Event
+from tdl_tui.runs.records import Diagnosis, Event, Severity
 
 PATIENCE = 5
 """Looks in a row at which a rule is silent before its diagnosis is over."""
@@ -35,6 +35,11 @@ class News:
         return {**asdict(self.diagnosis), "over": self.over}
 
 
+def worst_first(diagnoses: Iterable[Diagnosis]) -> list[Diagnosis]:
+    """In the order of their severity, else as they were."""
+    return sorted(diagnoses, key=lambda diagnosis: get_args(Severity).index(diagnosis.severity), reverse=True)
+
+
 class Watch:
     """The diagnoses that hold, from look to look.
 
@@ -49,8 +54,8 @@ class Watch:
 
     @property
     def held(self) -> list[Diagnosis]:
-        """Those that hold now, as they were when they appeared."""
-        return list(self._held.values())
+        """Those that hold now, as they were when they appeared; the worst first."""
+        return worst_first(self._held.values())
 
     def look(self, found: Iterable[Diagnosis], step: int) -> list[News]:
         """What is new, given all that the rules find at `step`."""
