@@ -1,7 +1,8 @@
 """Runs every benchmark in this folder, one after the other, and writes docs/benchmarks.md from what they print.
 
 `python -m bench` runs all, `python -m bench store wire` those named. A benchmark is a module with a `__main__` part
-that prints one JSON object a line: name, goal (in words), value, unit, met, and whatever else it measured.
+that prints one JSON object a line: name, goal (in words), value, unit, met (null where it could not be measured), and
+whatever else it measured.
 """
 
 from __future__ import annotations
@@ -18,7 +19,21 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
-ORDER = ("training", "neighbour", "launch", "start", "wire", "open_run", "cursor", "home", "store", "checkpoints")
+ORDER = (
+    "training",
+    "neighbour",
+    "launch",
+    "start",
+    "wire",
+    "keys",
+    "peers",
+    "open_run",
+    "cursor",
+    "home",
+    "store",
+    "checkpoints",
+)
+MET = {True: "yes", False: "**no**", None: "–"}  # nothing is said of what could not be measured
 FIXED = ("name", "goal", "value", "unit", "met")
 
 
@@ -40,7 +55,7 @@ def row(figure: dict[str, Any]) -> str:
     unit = figure.get("unit", "")
     value = f"{shown(figure['value'])} {unit}".strip()
     rest = ", ".join(f"{key} {shown(item)}" for key, item in figure.items() if key not in FIXED)
-    return f"| {figure['name']} | {figure['goal']} | {value} | {'yes' if figure['met'] else '**no**'} | {rest} |"
+    return f"| {figure['name']} | {figure['goal']} | {value} | {MET[figure['met']]} | {rest} |"
 
 
 def shown(value: object) -> str:
@@ -79,7 +94,7 @@ def main() -> None:
     figures = [figure for module in chosen for figure in measure(module)]
     if not sys.argv[1:]:
         PAGE.write_text(page(figures))
-    missed = [figure["name"] for figure in figures if not figure["met"]]
+    missed = [figure["name"] for figure in figures if figure["met"] is False]
     print(
         f"{len(figures)} figures, {len(missed)} missed{': ' + '; '.join(missed) if missed else ''}",
         file=sys.stderr,

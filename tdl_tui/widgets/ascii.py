@@ -35,6 +35,7 @@ ASCII: dict[str, str] = {
     **dict.fromkeys("●⬤◉◍▣■◼▪⏺", "*"),
     **dict.fromkeys("○◌◯□◻▫⏸◐◑◒◓⊙⊚", "o"),
     **dict.fromkeys("⚠❗", "!"),
+    **dict.fromkeys("✚✛✢＋⊕", "+"),
     **dict.fromkeys("◆★✦✱", "*"),
     **dict.fromkeys("◇☆✧", "o"),
     **dict.fromkeys("·∙•⋅", "."),
