@@ -308,11 +308,13 @@ def beginning(reach: int) -> tuple[int, int] | None:
 
 
 def buckets_of(snapshot: Snapshot, name: str, window: Span | None = None) -> Sequence[Bucket]:
-    """A series' buckets: those of a close-up where they hold the window, else those of the whole run, with a close-up
-    of its beginning where there is one."""
+    """A series' buckets: those of a close-up where they hold the window, with the next ones of the whole run before and
+    after it for lines to lead to; else those of the whole run, with a close-up of its beginning where there is one."""
     near, far = snapshot.close_up.get(name, ()), snapshot.series.get(name, ())
     if window is not None and near and _holds(snapshot.span, window):
-        return near
+        before = [bucket for bucket in far if bucket.last < near[0].first][-1:]
+        after = [bucket for bucket in far if bucket.first > near[-1].last][:1]
+        return (*before, *near, *after)
     if near and window is None and snapshot.span and snapshot.span == beginning(snapshot.reach):
         return (*near, *(bucket for bucket in far if bucket.first > near[-1].last))
     if far:

@@ -20,7 +20,7 @@ from synthetic import START, TOTAL, Playing, snapshot
 from textual.pilot import Pilot
 
 from tdl_tui.runs import home as homes
-from tdl_tui.runs.records import Event, State
+from tdl_tui.runs.records import Bucket, Event, State
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.screens import chart_memory
 from tdl_tui.screens.app import Workbench
@@ -28,6 +28,7 @@ from tdl_tui.screens.confirm import AskScreen
 from tdl_tui.screens.run import RunScreen
 from tdl_tui.screens.run_charts import (
     Charting,
+    beginning,
     buckets_of,
     curves_of,
     figure_plot,
@@ -397,6 +398,30 @@ def test_what_happened_stands_at_its_step_and_refusals_do_not() -> None:
     assert happenings(events[1:2], ruler_of(shot, View(scale="time")), DARK)[0].x == pytest.approx(5)
 
 
+def test_lines_lead_out_of_a_close_up_to_what_lies_beside_it() -> None:
+    shot = snapshot()
+    held = shot.series["val/loss"]
+    near = replace(shot, close_up={"val/loss": held[3:4]}, span=(600, 1000))
+    assert buckets_of(near, "val/loss", Span(690.0, 930.0)) == held[2:5]
+    assert buckets_of(near, "val/loss", Span(690.0, 1200.0)) == held  # which the close-up does not hold
+    assert buckets_of(near, "val/loss") == held
+
+
+def test_a_logarithmic_axis_reads_the_beginning_closer() -> None:
+    shot = snapshot()
+    held = shot.series["train/loss"]
+    fine = tuple(replace_steps(held[0], step) for step in range(1, 65))
+    near = replace(shot, close_up={"train/loss": fine}, span=beginning(2000))
+    found = buckets_of(near, "train/loss")
+    assert beginning(2000) == (0, 64) and beginning(15) is None
+    assert found[:64] == fine and found[64].first > 64 and found[-1] == held[-1]
+    assert x_axis(near, View(log_x=True)).low == 1
+
+
+def replace_steps(bucket: Bucket, step: int) -> Bucket:
+    return bucket._replace(first=step, last=step, count=1)
+
+
 def test_layers_are_drawn_from_their_samples() -> None:
     found = buckets_of(snapshot(), "grad/norm/layers.2")
     assert len(found) == 40 and found[0].count == 1 and buckets_of(snapshot(), "grad/norm/none") == ()
@@ -447,7 +472,6 @@ async def test_every_step_of_a_close_up_is_read(bench: Bench, until: Until, tmp_
 
 
 async def test_what_was_chosen_is_there_for_the_next_run_of_its_kind(bench: Bench, until: Until, home: Path) -> None:
-    home.mkdir()
     app = bench()
     async with app.run_test(size=(120, 40)) as pilot:
         charts = await Charts(app, pilot, until).open(snapshot())
