@@ -25,9 +25,10 @@ from tdl_tui.widgets.gradients import (
     draw_gradients,
     lines_for_rows,
     order,
+    thinned,
     window,
 )
-from tdl_tui.widgets.heat import draw_heat, legend, scale_of
+from tdl_tui.widgets.heat import draw_heat, in_sight, legend, scale_of
 from tdl_tui.widgets.lines import Piece, fit, heading, ink, line
 from tdl_tui.widgets.numbers import grouped
 from tdl_tui.widgets.through_time import draw_through_time
@@ -39,6 +40,10 @@ from .run_probes import NewWants
 from .run_snapshot import Snapshot, Wants
 
 GRADIENTS = Binding.Group("Gradients")
+SAMPLES = 200
+"""Of the run, that a heat map shows: about one a column."""
+SCALED = 32
+"""Of the run, that a heat map's scale is made of."""
 KINDS = ("gradient", "weight", "activation")
 Showing = Literal["table", "heat", "histograms", "through time"]
 
@@ -76,6 +81,8 @@ class GradientPanel(Panel):
         self.by_parameter = False
         self.chosen = ""
         self._top = 0
+        self._key_drawn: tuple[object, ...] = ()
+        self._last_drawn: Sequence[Strip] = ()
 
     def wanted(self) -> Wants:
         snapshot = self.snapshot
@@ -87,6 +94,31 @@ class GradientPanel(Panel):
         return Wants(matrices=frozenset(names))
 
     def drawn(self, snapshot: Snapshot, width: int, height: int) -> Sequence[Strip]:
+        key = self._key(snapshot, width, height)
+        if key != self._key_drawn:
+            self._key_drawn, self._last_drawn = key, self._views(snapshot, width, height)
+        return self._last_drawn
+
+    def _key(self, snapshot: Snapshot, width: int, height: int) -> tuple[object, ...]:
+        """All that a view depends on: a run tells much else more often."""
+        view, _, x = self._axis(snapshot)
+        return (
+            (
+                self.showing,
+                self.by,
+                self.turned,
+                self.column,
+                self.kind,
+                self.by_parameter,
+                self.chosen,
+                self.has_focus,
+            ),
+            (width, height, palette(self.app), view.scale, x, snapshot.at, snapshot.latest.get("lr") == 0),
+            [_extent(snapshot.layer_samples), *map(_extent, snapshot.matrices.values())],
+            (snapshot.layer_names, snapshot.parameter_names, snapshot.matrix_names, tuple(snapshot.matrices)),
+        )
+
+    def _views(self, snapshot: Snapshot, width: int, height: int) -> Sequence[Strip]:
         match self.showing:
             case "histograms":
                 return self._histograms(snapshot, width, height)
@@ -123,15 +155,15 @@ class GradientPanel(Panel):
         looks = self._looks(table, height - 2)
         view, along, x = self._axis(snapshot)
         rows = looks.order[looks.top : looks.top + max(0, height - 2)]
-        everything = [row[column.place] for sample in table.samples for row in sample.rows]
+        everything = [row[column.place] for sample in thinned(table.samples, SCALED) for row in sample.rows]
         scale = Span(0.0, 1.0) if column.name.endswith("_share") else scale_of(everything, log=column.log)
+        samples = self._samples(snapshot)
+        xs = [along.moment(sample.step, sample.time) for sample in samples]
+        near = [samples[i] for i in in_sight(xs, x, SAMPLES)]
         drawn = draw_heat(
             [table.names[row] for row in rows],
-            [
-                [sample.rows[row][column.place] if row < len(sample.rows) else math.nan for sample in table.samples]
-                for row in rows
-            ],
-            [along.moment(sample.step, sample.time) for sample in self._samples(snapshot)],
+            [[s.rows[row][column.place] if row < len(s.rows) else math.nan for s in near] for row in rows],
+            [along.moment(sample.step, sample.time) for sample in near],
             x=x,
             along=view.scale,
             scale=scale,
@@ -296,6 +328,11 @@ class GradientPanel(Panel):
         colors = palette(self.app)
         name = ink(colors.accent if self.has_focus else colors.text, bold=True)
         return heading(said or self.title, self.key, right, width, rule=ink(colors.faint), name=name)
+
+
+def _extent(samples: Sequence[LayerSample] | Sequence[Matrix]) -> tuple[int, int, int]:
+    """What changes when a sample comes, or is dropped."""
+    return (len(samples), samples[0].step, samples[-1].step) if samples else (0, 0, 0)
 
 
 def _moved(choices: Sequence[str], now: str, by: int) -> str:

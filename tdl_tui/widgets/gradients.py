@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -158,6 +158,18 @@ def window(top: int, place: int | None, count: int, lines: int) -> int:
     return max(0, min(top, count - lines))
 
 
+_Sample = TypeVar("_Sample")
+
+
+def thinned(samples: Sequence[_Sample], most: int) -> Sequence[_Sample]:
+    """Every sample, or every second, fourth, … so that there are few more than `most`, and the last: mostly the same
+    ones when another comes."""
+    every = 1
+    while len(samples) > every * max(1, most):
+        every *= 2
+    return samples if every == 1 else [*samples[:-1:every], samples[-1]]
+
+
 @dataclass(frozen=True, slots=True)
 class Looks:
     """How a table is looked at: its rows in `order`, from the one at `top` on; sorted by one of ORDERS, perhaps
@@ -192,10 +204,11 @@ def draw_gradients(
     spark = spark if spark >= 4 else 0
     shown = looks.order[looks.top : looks.top + lines_for_rows(height)]
     out = [line(_head(table, columns, looks, name_width, spark, words, palette), width)]
+    history = thinned(table.samples, 4 * spark)
     past = spark if table.at is None else min(spark, int(table.at / table.reach * spark) + 1)
     for index in shown:
         on = palette.raised if index == looks.chosen else None
-        pieces = _row(table, index, columns, name_width, spark, past, words, palette, on)
+        pieces = _row(table, index, columns, history, name_width, spark, past, words, palette, on)
         out.append(line([*pieces, (" " * width, ink(palette.text, on=on) if on else PLAIN)], width))
     return out[:height]
 
@@ -230,6 +243,7 @@ def _row(
     table: LayerTable,
     index: int,
     columns: Sequence[Column],
+    samples: Sequence[Sample],
     name_width: int,
     spark: int,
     past: int,
@@ -254,7 +268,7 @@ def _row(
                 ill = math.isinf(value) or (math.isnan(value) and mark is Health.ILL)
                 pieces.append((text, written(palette.bad, bold=True) if ill else written(palette.text)))
                 if spark:
-                    points = [(s.step, s.rows[index][column.place]) for s in table.samples if index < len(s.rows)]
+                    points = [(s.step, s.rows[index][column.place]) for s in samples if index < len(s.rows)]
                     history = sparkline(points, spark, table.reach, log=True)
                     pieces.append((" " + history[:past], written(palette.accent)))
                     pieces.append((history[past:], written(palette.faint)))

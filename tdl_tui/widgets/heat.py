@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -10,6 +11,7 @@ from textual.strip import Strip
 
 from .axes import Scale, Span, growing
 from .chart import x_labels
+from .gradients import thinned
 from .lines import PLAIN, Piece, fit, ink, line
 from .numbers import brief
 from .palette import Palette, blended
@@ -27,9 +29,9 @@ DECADES = 24
 
 def scale_of(values: Sequence[float], *, log: bool) -> Span:
     """A scale with round ends for the finite values: decades, or from 0, or from minus to plus as far."""
-    finite = [value for value in values if math.isfinite(value)]
+    finite = list(filter(math.isfinite, values))
     if log:
-        sizes = [abs(value) for value in finite if value]
+        sizes = list(filter(None, map(abs, finite)))
         if not sizes:
             return Span(0.1, 1.0, log=True)
         top = math.ceil(math.log10(max(sizes)) - 1e-9)
@@ -58,6 +60,13 @@ def places(xs: Sequence[float], x: Span, columns: int) -> list[list[int]]:
         held = found[column][-1:] or held
         found[column] = found[column] or held
     return found
+
+
+def in_sight(xs: Sequence[float], x: Span, most: int) -> list[int]:
+    """Which of the places `xs` (ascending) lie on the axis, and the ones before and behind: about `most` of them."""
+    first = bisect_left(xs, x.low)
+    last = bisect_right(xs, x.high)
+    return list(thinned(range(max(0, first - 1), min(len(xs), last + 1)), most))
 
 
 def shades(levels: Sequence[float | None], palette: Palette, *, on: str | None = None) -> list[Piece]:
@@ -92,7 +101,9 @@ def legend(scale: Span, palette: Palette) -> list[Piece]:
 def level(values: Sequence[float], scale: Span) -> float | None:
     """Where the mean of some values lies on the scale, from 0 to 1 (on a logarithmic one, of their magnitudes' logs);
     NaN where one is infinite, None where there is none: NaN stands for that."""
-    if any(math.isinf(value) for value in values):
+    if len(values) == 1 and 0 < abs(values[0]) < math.inf:
+        return scale.place(abs(values[0]) if scale.log else values[0])
+    if any(map(math.isinf, values)):
         return math.nan
     known = [value for value in values if not math.isnan(value)]
     if not known:
@@ -128,12 +139,24 @@ def draw_heat(
     strips = []
     for index, (name, values) in enumerate(zip(names[: (height - 1) // thick], rows, strict=False)):
         on = palette.raised if index == chosen else None
-        levels = [level([values[i] for i in found], scale) if found else None for found in cells]
+        levels = _levels(cells, values, scale)
         drawn = [(" ", PLAIN), ("│", ink(palette.faint)), *shades(levels, palette)]
         strips.append(line([(fit(name, gutter - 1), ink(palette.text, on=on)), *drawn], width))
         strips += [line([(fit("", gutter - 1), PLAIN), *drawn], width)] * (thick - 1)
     strips.append(axis(x, along, gutter, columns, width, palette, cursor))
     return strips
+
+
+def _levels(cells: Sequence[Sequence[int]], values: Sequence[float], scale: Span) -> list[float | None]:
+    found: list[float | None] = []
+    before: Sequence[int] = ()
+    for cell in cells:
+        if cell and cell is before:  # held
+            found.append(found[-1])
+        else:
+            found.append(level([values[i] for i in cell], scale) if cell else None)
+        before = cell
+    return found
 
 
 def axis(

@@ -14,8 +14,18 @@ from textual.strip import Strip
 from tdl_tui.runs.records import HISTOGRAM_BINS, LAYER_COLUMNS, Matrix
 from tdl_tui.widgets.axes import Span
 from tdl_tui.widgets.distributions import Distribution, distribution, draw_distributions, shares, value_axis
-from tdl_tui.widgets.gradients import BY_NAME, COLUMNS, ORDERS, LayerTable, Looks, draw_gradients, order, window
-from tdl_tui.widgets.heat import SHADES, draw_heat, level, places, scale_of
+from tdl_tui.widgets.gradients import (
+    BY_NAME,
+    COLUMNS,
+    ORDERS,
+    LayerTable,
+    Looks,
+    draw_gradients,
+    order,
+    thinned,
+    window,
+)
+from tdl_tui.widgets.heat import SHADES, draw_heat, in_sight, level, places, scale_of
 from tdl_tui.widgets.palette import DARK, LIGHT
 from tdl_tui.widgets.through_time import curves_through_time, draw_through_time, fading
 
@@ -114,7 +124,29 @@ def test_many_dead_units_are_marked() -> None:
     assert (colors["50.0 %"], colors["10.0 %"]) == (DARK.caution, DARK.muted)
 
 
+@given(st.integers(0, 2000), st.integers(1, 300))
+def test_a_long_history_is_thinned_to_the_same_samples_for_long(count: int, most: int) -> None:
+    found = list(thinned(range(count), most))
+    assert found == sorted(set(found)) and len(found) <= most + 1
+    if count:
+        assert found[0] == 0 and found[-1] == count - 1
+    later = set(thinned(range(count + 1), most))
+    if len(later) >= len(found):  # it was not thinned further
+        assert set(found[:-1]) <= later
+
+
 # -- heat maps
+
+
+@given(st.lists(st.floats(0, 100), max_size=200).map(sorted), st.floats(0, 90), st.integers(1, 50))
+def test_only_what_is_in_sight_is_looked_at(xs: list[float], low: float, most: int) -> None:
+    x = Span(low, low + 10)
+    found = in_sight(xs, x, most)
+    assert len(found) <= most + 1
+    every = in_sight(xs, x, len(xs) + 1)
+    assert set(found) <= set(every)
+    assert {i for i, place in enumerate(xs) if low <= place <= low + 10} <= set(every)
+    assert len(every) <= sum(low <= place <= low + 10 for place in xs) + 2
 
 
 @given(st.lists(st.floats(0, 100), max_size=60).map(sorted), st.integers(1, 80), st.floats(0, 90))
