@@ -16,6 +16,7 @@ from textual.widgets import Static
 from tdl_tui.diagnosis.changes import changed
 from tdl_tui.diagnosis.told import Told, told
 from tdl_tui.runs.records import Diagnosis
+from tdl_tui.spec import SpecError
 from tdl_tui.widgets.canvas import Canvas
 from tdl_tui.widgets.diagnoses import draw_diagnoses
 from tdl_tui.widgets.live_screen import LiveScreen
@@ -66,8 +67,14 @@ def show_diagnoses(screen: LiveScreen[None], snapshot: Snapshot) -> None:
     bench, summary = workbench(screen), snapshot.summary
 
     def answered(chosen: Diagnosis | None) -> None:
-        if chosen is not None:
-            bench.new(changed(summary.experiment, chosen.change))
+        if chosen is None:
+            return
+        try:
+            document = changed(summary.experiment, {**chosen.change, "name": ""})
+        except SpecError as error:  # of a run from somebody else
+            bench.notify(str(error), severity="error", markup=False)
+        else:
+            bench.new(document)
 
     bench.push_screen(DiagnosesScreen(told(summary.diagnoses, snapshot.events)), answered)
 

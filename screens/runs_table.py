@@ -81,7 +81,8 @@ def branches_of(shown: Sequence[Summary], view: View) -> dict[str, str]:
 
 
 def _haystack(run: Summary) -> str:
-    return " ".join((run.id, run.name, run.state, dataset_of(run), architecture_of(run))).lower()
+    words = (run.id, run.name, run.state, dataset_of(run), architecture_of(run), *(d.word for d in run.diagnoses))
+    return " ".join(words).lower()
 
 
 def _order(run: Summary, sort: str) -> Any:

@@ -540,7 +540,7 @@ def diagnosis(document: dict[str, Any]) -> Diagnosis:
     fits = isinstance(found.tries, list) and isinstance(found.change, dict) and isinstance(found.step, int)
     if not fits or not all(isinstance(word, str) for word in words) or found.severity not in get_args(Severity):
         raise TypeError(f"a diagnosis is {document!r}"[:200])
-    _check_plain(found.change, DEEPEST)
+    _check_plain([found.change, found.step], DEEPEST)
     return replace(
         found,
         word=printable(found.word),
