@@ -15,7 +15,7 @@ import pytest
 
 from tdl_tui.runs import home, schema, writer
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.runs.records import Best, LayerSample, Matrix, Probe, ProbeSample, Progress, State
+from tdl_tui.runs.records import LAYER_COLUMNS, Best, LayerSample, Matrix, Probe, ProbeSample, Progress, State
 from tdl_tui.runs.writer import RunWriter, WriteError
 
 
@@ -259,3 +259,27 @@ def test_of_a_matrix_that_comes_often_an_even_part_is_kept(folder: Path) -> None
         steps = [matrix.step for matrix in reader.matrices("confusion")]
     assert steps[-1] == 1000 and 128 <= len(steps) <= 257
     assert {b - a for a, b in pairwise(steps[:-1])} == {4}
+
+
+def test_a_run_is_read_as_it_was_at_a_step(folder: Path) -> None:
+    with RunWriter(folder) as writer:
+        writer.layers(["a"])
+        writer.extend("train/loss", 3, 2, array("d", (float(step) for step in range(3, 2003, 2))), 1.0, 2.0)
+        for step in (10, 20, 20, 35):
+            writer.point("lr", step, step / 10)
+            writer.event("note", f"event {step}", step)
+        writer.layer_sample(LayerSample(7, 1.0, ((0.0,) * len(LAYER_COLUMNS),)))
+        for step in (5, 7, 11):
+            writer.probe_sample(ProbeSample(step, 1.0, ((0.0,),)))
+    with RunReader(folder) as reader:
+        for step in (0, 2, 3, 4, 1200, 2001, 5000):
+            last = reader.last("train/loss", step)
+            assert (last and last.value) == (None if step < 3 else min(2001.0, float(step - (step + 1) % 2)))
+        for step, value in ((9, None), (10, 1.0), (20, 2.0), (34, 2.0)):
+            last = reader.last("lr", step)
+            assert (last and last.value) == value
+        assert reader.last("lr") == reader.last("lr", 35) and reader.last("nothing", 9) is None
+        assert reader.sampled_steps() == [5, 7, 11]
+        ids = [event.id for event in reader.events()]
+        assert [event.text for event in reader.events_before(ids[-1], 20, 2)] == ["event 20", "event 20"]
+        assert [event.text for event in reader.events_before(ids[-1], 15)] == ["event 10"]

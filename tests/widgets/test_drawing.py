@@ -22,7 +22,7 @@ from tdl_tui.widgets.chart_view import View
 from tdl_tui.widgets.curves import Curve, curve_of, smooth, y_span
 from tdl_tui.widgets.events import draw_events
 from tdl_tui.widgets.gradients import Health, LayerTable, draw_gradients, health
-from tdl_tui.widgets.header import draw_header, joined, said_of_state, seconds_left
+from tdl_tui.widgets.header import Moment, draw_header, joined, said_of_state, seconds_left
 from tdl_tui.widgets.lines import beside, fit, line
 from tdl_tui.widgets.palette import DARK, LIGHT, PALETTES
 from tdl_tui.widgets.picture import draw_picture, draw_row, draw_trace, picture_size, resample
@@ -370,6 +370,17 @@ def test_the_header_keeps_to_its_space(state: State, width: int) -> None:
     summary = _summary(state, progress=Progress(50, 1, 100, 50, 5.0), device="cpu", test={"loss": 0.1})
     strips = draw_header(summary, "mlp on digits", {"lr": 1e-3, "system/memory": 1e8}, width, DARK)
     assert [strip.cell_length for strip in strips] == [width, width]
+
+
+def test_the_header_says_which_moment_is_looked_at() -> None:
+    summary = _summary(State.FINISHED, progress=Progress(4600, 20, 4600, 230, 46.0), device="cpu", test={"loss": 0.1})
+    latest = {"lr": 1e-3, "speed/samples_per_s": 12345.0}
+    at = Moment(1234, 4600, 12.3)
+    first, second = (strip.text for strip in draw_header(summary, "mlp", latest, 100, DARK, moment=at))
+    assert second.startswith(" ◂ at step 1,234 of 4,600 · epoch  6 · 12 s   12.3k samples/s   lr 0.001")
+    assert "4,600/4,600" in first and "cpu" not in second and "test" not in second
+    playing = draw_header(summary, "mlp", latest, 100, DARK, moment=Moment(230, 4600, playing=True))[1].text
+    assert playing.startswith(" ▸ at step   230 of 4,600 · epoch  1   ")
 
 
 def test_the_time_left_follows_the_speed_so_far() -> None:
