@@ -96,8 +96,10 @@ def age(then: float, now: float) -> str:
 
 def progress_text(summary: Summary) -> str:
     """ "epoch 3/20"; empty before the first."""
-    epochs = summary.experiment.get("training", {}).get("epochs", "?")
-    return f"{summary.progress.epoch}/{epochs}" if summary.progress.step else ""
+    progress, epochs = summary.progress, summary.experiment.get("training", {}).get("epochs", "?")
+    if progress.steps_per_epoch:  # they may have been changed since
+        epochs = -(-progress.total_steps // progress.steps_per_epoch)
+    return f"{progress.epoch}/{epochs}" if progress.step else ""
 
 
 def best_text(summary: Summary) -> str:

@@ -115,7 +115,7 @@ def _epochs(trainer: Trainer) -> str:
         return total
     name = trainer.experiment.schedule.name
     return (
-        f"{total}; the schedule {name} goes by them, its factor at step {following:,} is {after:.3g}, not {before:.3g}"
+        f"{total}; the schedule {name} goes by them, its factor at step {following:,} is {after:.5g}, not {before:.5g}"
     )
 
 
