@@ -171,7 +171,7 @@ class Charting(Panel):
             width=width,
             height=height,
             palette=ground,
-            notes=notes(view, zoomed=vertical.zoom is not None),
+            notes=notes(view, window, zoomed=vertical.zoom is not None),
             marks=marks_of(snapshot, plot, self.choices, window, along, ground),
             chosen=chosen,
         )
@@ -286,10 +286,10 @@ def suited(view: View, plot: Plot) -> View:
     return replace(view, log_x=False) if view.scale == "clock" and view.log_x else view
 
 
-def notes(view: View, *, zoomed: bool) -> list[str]:
+def notes(view: View, window: Span | None, *, zoomed: bool) -> list[str]:
     """How a chart is drawn, where that is not as usual."""
     said = []
-    if view.window is not None:
+    if window is not None:
         said.append("follows" if view.follow else "holds still")
     if zoomed:
         said.append("zoomed")

@@ -55,7 +55,7 @@ def rasters(
 
 
 PIECE = 16  # points
-KEPT = 512  # pieces
+KEPT = 2048  # pieces
 INSET = (0.0016585662, 0.001516152)  # of a cell: where plotext puts its limits, inside of the outer cells' middles
 NUDGE = 1e-4  # of a dot: where a line runs just between two, the same one is taken wherever it lies in the figure
 _kept: dict[Dots, Cells] = {}

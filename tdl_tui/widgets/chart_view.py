@@ -127,9 +127,7 @@ def pan(view: View, by: float, reach: float, *, live: bool) -> View:
 
 
 def last_steps(view: View, steps: float, reach: float) -> View:
-    """The last so many steps, followed."""
-    if steps >= reach:
-        return replace(view, window=None, follow=True)
+    """The last so many steps, followed: all of them until there are more."""
     return replace(view, window=Span(reach - max(steps, NARROWEST), reach), follow=True)
 
 

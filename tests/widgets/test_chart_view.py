@@ -133,7 +133,10 @@ def test_without_a_cursor_zooming_in_shows_the_last_steps() -> None:
 
 
 def test_all_steps_are_shown_before_there_are_as_many_as_the_last() -> None:
-    assert last_steps(View(), 5000, 1000).window is None
+    late = last_steps(View(), 5000, 1000)
+    assert shown(late, 1000, live=True) is None and shown(late, 5000, live=False) is None
+    assert shown(late, 8000, live=False) == Span(3000.0, 8000.0)
+    assert zoom(late, 0.5, None, 1000, live=True) == View()
     assert shown(View(window=Span(0.0, 800.0)), 500, live=True) is None
 
 
