@@ -3,7 +3,8 @@
 Bytes a second while 50 steps a second are written and the viewer watches; and a run of 10^6 points, from the start of
 the program to the first complete plot, with the memory that it took: a plot is complete when its braille is as it then
 stays. Peers are taken where they are on the PATH (`pip install terminalboard`, `pip install wandb`, each in an
-environment of its own); of one that is not installed this is said.
+environment of its own); of one that is not installed this is said. Ours is without the spare worker, since nothing is
+launched here.
 """
 
 from __future__ import annotations
@@ -27,6 +28,14 @@ COLUMNS, LINES = 160, 45
 RATE = 50.0  # steps a second
 STEPS = 250_000  # of four curves: a million points
 STILL = 4.0  # seconds for which a plot that is complete does not change
+OURS = """
+import sys
+from pathlib import Path
+from tdl_tui.runs.home import run_folders
+from tdl_tui.screens.app import Workbench
+home = Path(sys.argv[1])
+Workbench(home, *run_folders(home), spare=False).run()
+"""
 FORMATS = Path(__file__).with_name("peer_formats.py")
 
 
@@ -54,9 +63,7 @@ class Viewer:
 
 def viewers() -> list[Viewer | str]:
     """Ours first; the name alone of a peer that is not installed."""
-    found: list[Viewer | str] = [
-        Viewer("tdl", "ours", (beside(sys.executable, "tdl"), "open", "last"), sys.executable, {"TDL_HOME": "FOLDER"})
-    ]
+    found: list[Viewer | str] = [Viewer("tdl", "ours", (sys.executable, "-c", OURS, "FOLDER"), sys.executable)]
     board, wandb = shutil.which("terminalboard"), shutil.which("wandb")
     view = ("--smooth", "0", "--reset-view")
     found.append(

@@ -22,12 +22,14 @@ from textual.theme import Theme
 from tdl_tui.widgets.display import EVERYTHING, Display
 from tdl_tui.widgets.paced_driver import PacedDriver
 from tdl_tui.widgets.palette import PALETTES, Palette
+from tdl_tui.widgets.spans import Shown
 
 from .frame import TooSmall, palette
 from .runs import RunsScreen
 from .stops import go_on_after_stops
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from textual.command import Provider
 
     from tdl_tui.worker.origin import Origin
@@ -116,6 +118,7 @@ class Workbench(App[None]):
     ) -> None:
         super().__init__()
         self.shown_on = display
+        self._on_terminal = Shown()
         self._filter_for(display)
         for name, colors in PALETTES.items():
             self.register_theme(theme_of(name, colors))
@@ -159,7 +162,7 @@ class Workbench(App[None]):
         return RunsScreen()
 
     def on_mount(self) -> None:
-        go_on_after_stops(self)
+        go_on_after_stops(self, self.repaint)
         if self._open_first is not None:
             self.open_run(self._open_first)
         elif self._new_first is not None:
@@ -189,7 +192,19 @@ class Workbench(App[None]):
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
 
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Sends of an update what the terminal does not show yet."""
+        if renderable is not None and not self._batch_count and not self.is_headless:
+            renderable = self._on_terminal.changes(renderable)
+        super()._display(screen, renderable)
+
+    def repaint(self) -> None:
+        """Paints everything, whatever the terminal shows."""
+        self._on_terminal.forget()
+        self.refresh(layout=True)
+
     def on_resize(self, event: events.Resize) -> None:
+        self._on_terminal.forget()
         too_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
         shown = isinstance(self.screen, TooSmall)
         if too_small and not shown:

@@ -50,8 +50,14 @@ def changed_spans(before: Strip, after: Strip, join: int = JOIN) -> Iterator[tup
     while was and now and was[-1] == now[-1]:
         was.pop()
         now.pop()
+    for start, width in changed(cells(was), cells(now), join):
+        yield offset + start, width
+
+
+def changed(was: Sequence[Cell], now: Sequence[Cell], join: int = JOIN) -> Iterator[tuple[int, int]]:
+    """The spans (first cell, width) where as many cells differ."""
     start = end = -1
-    for x, (old, new) in enumerate(zip(cells(was), cells(now), strict=True), offset):
+    for x, (old, new) in enumerate(zip(was, now, strict=True)):
         if old == new:
             continue
         if start >= 0 and x - end > join:

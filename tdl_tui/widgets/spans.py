@@ -12,12 +12,18 @@ from functools import lru_cache
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
-from rich.console import COLOR_SYSTEMS, Console
+from rich.console import COLOR_SYSTEMS, Console, RenderableType
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate, Compositor  # the one place that knows how an update is written
+from textual._compositor import (  # the one place that knows how an update is written
+    ChopsUpdate,
+    Compositor,
+    LayoutUpdate,
+)
 from textual.geometry import Region
 from textual.strip import Strip
+
+from .canvas import Cell, cells, changed
 
 
 @lru_cache(maxsize=4096)
@@ -164,3 +170,46 @@ def _taken(spans: list[Span], area: Region) -> tuple[list[int], list[Span]]:
         if start < x1 or end > x2:
             left.append(span)
     return touched, left
+
+
+class Shown:
+    """What the terminal shows, cell by cell: of a whole repaint, too, only what is other is sent."""
+
+    def __init__(self) -> None:
+        self._lines: list[list[Cell]] = []
+
+    def forget(self) -> None:
+        """The terminal may show anything now."""
+        self._lines = []
+
+    def changes(self, update: RenderableType) -> RenderableType:
+        """What is to be sent in an update's place; it counts as shown."""
+        if isinstance(update, ChopsUpdate):
+            self._take(update)
+            return update
+        if isinstance(update, LayoutUpdate) and update.region.offset == (0, 0):
+            return self._difference([Strip.join(line) for line in update.strips])
+        self.forget()
+        return update
+
+    def _take(self, update: ChopsUpdate) -> None:
+        for y, left, right in update.spans if self._lines else ():
+            line = self._lines[y]
+            for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+                if strip is None or x >= right or end <= left:
+                    continue
+                for at, segment in cut(strip, x, left, min(end, right)):
+                    line[at : at + segment.cell_length] = cells([segment])
+
+    def _difference(self, strips: list[Strip]) -> SpanUpdate:
+        after = [cells(strip) for strip in strips]
+        before, self._lines = self._lines, after
+        if list(map(len, before)) == list(map(len, after)):
+            spans = [
+                (y, x, x + width)
+                for y, (was, now) in enumerate(zip(before, after, strict=True))
+                for x, width in changed(was, now)
+            ]
+        else:
+            spans = [(y, 0, len(line)) for y, line in enumerate(after)]
+        return SpanUpdate([{0: strip} for strip in strips], spans, [[len(line)] for line in after])
