@@ -148,7 +148,7 @@ class GradientPanel(Panel):
     def _heat(self, snapshot: Snapshot, width: int, height: int) -> list[Strip]:
         table, colors = self._table(snapshot), palette(self.app)
         column = self._column(table)
-        title = f"{column.title} over time"
+        title = f"{column.title} · over time"
         if self._waits(snapshot) or table.shown is None:
             said = "reading …" if self._waits(snapshot) else f"no {table.what} statistics yet"
             return [self._heading(title, [], width), self._says(said, width)]

@@ -18,7 +18,7 @@ VALUES = 2048
 LAYERS = 10
 """At most, at a time."""
 _GOLDEN = (sqrt(5) - 1) / 2
-_TINY = 1e-12
+_TINY = 1e-30
 
 
 def spread(tensors: Sequence[Tensor]) -> Tensor:
@@ -62,12 +62,14 @@ def histograms(values: Tensor, sizes: Tensor) -> Tensor:
     clean = torch.where(finite, values, 0.0)
     per = count.clamp(min=1)
     mean = clean.sum(1) / per
-    deviation = (torch.where(finite, values - mean[:, None], 0.0).square().sum(1) / per).sqrt()
+    size = clean.abs().sum(1) / per + _TINY
+    far = torch.where(finite, (values - mean[:, None]) / size[:, None], 0.0)  # small ones would have squares of 0
+    deviation = size * (far.square().sum(1) / per).sqrt()
     ordered = torch.where(finite, values, torch.inf).sort(1).values
     last = (count - 1).clamp(min=0)
     low = torch.where(known[:, 0], ordered[:, 0], 0.0)
     high = torch.where(known[:, 0], ordered.gather(1, last[:, None])[:, 0], 0.0)
-    edges = _edges(low, high, clean.abs().sum(1) / per)
+    edges = _edges(low, high, size)
     below = torch.searchsorted(ordered, edges.contiguous())
     below = torch.cat([torch.zeros_like(count)[:, None], below[:, 1:-1], count[:, None]], 1)
     counts = torch.cat([below.diff(dim=1), (sizes - count)[:, None]], 1).float()
@@ -79,7 +81,7 @@ def histograms(values: Tensor, sizes: Tensor) -> Tensor:
 def _edges(low: Tensor, high: Tensor, scale: Tensor) -> Tensor:
     """(R, BINS + 1), ascending from low to high; about a single value a narrow range."""
     wide = torch.where(high > low, 0.0, 0.05 * high.abs() + _TINY)
-    low, high, scale = low - wide, high + wide, scale + _TINY
+    low, high = low - wide, high + wide
     first, last = (low / scale).asinh()[:, None], (high / scale).asinh()[:, None]
     share = torch.arange(BINS + 1, device=low.device, dtype=low.dtype) / BINS
     edges = scale[:, None] * (first + (last - first) * share).sinh()

@@ -155,7 +155,7 @@ async def test_a_row_a_parameter(watch: Gradients) -> None:
     assert "parameter" in watch.text and "dead" not in watch.text
     assert watch.panel.chosen == "hidden2"
     await watch.press("h")
-    assert "hidden2.weight" in watch.text and "gradient norm over time" in watch.text
+    assert "hidden2.weight" in watch.text and "gradient norm · over time" in watch.text
     await watch.press("h", "down")
     assert watch.panel.chosen == "hidden2.bias"  # the one after the layer's first
     await watch.press("g")
@@ -164,7 +164,7 @@ async def test_a_row_a_parameter(watch: Gradients) -> None:
 
 async def test_a_heat_map_of_any_column(watch: Gradients) -> None:
     await watch.press("h")
-    assert "gradient norm over time" in watch.text and "░" in watch.text and "█" in watch.text
+    assert "gradient norm · over time" in watch.text and "░" in watch.text and "█" in watch.text
     for title in ("weight norm", "update ratio", "activation mean", "activation deviation", "dead", "saturated"):
         await watch.press("greater_than_sign")
         assert f"{title} " in watch.text.splitlines()[0]

@@ -50,6 +50,15 @@ def test_tails_of_many_sizes_get_logarithmic_edges() -> None:
     torch.testing.assert_close(edges, -edges.flip(0), rtol=1e-4, atol=1e-9)
 
 
+def test_gradients_that_have_all_but_vanished_keep_their_form() -> None:
+    values = torch.randn(2000)
+    edges, counts, summary = histogram_of(values)
+    small = histogram_of(1e-27 * values)
+    torch.testing.assert_close(small[0] * 1e27, edges, rtol=1e-2, atol=1e-2)
+    assert float((small[1] - counts).abs().sum()) <= 40
+    assert float(small[2][1]) * 1e27 == pytest.approx(float(summary[1]), rel=1e-3)
+
+
 @given(st.lists(number, min_size=1, max_size=60))
 def test_the_summary_is_numpys(values: list[float]) -> None:
     summary = histogram_of(torch.tensor(values))[2]
