@@ -37,7 +37,7 @@ from tdl_tui.widgets.series_groups import Plot
 
 from .confirm import AskScreen
 from .frame import palette
-from .run_panels import Choices, Panel
+from .run_panels import Panel
 from .run_snapshot import Snapshot, Wants, pending
 
 METRICS = {"accuracy": "accuracy", "r2": "R²"}
@@ -119,6 +119,7 @@ class Charting(Panel):
     def __init__(self, title: str = "", key: str = "", *, id: str) -> None:
         super().__init__(title, key, id=id)
         self._verticals: dict[str, Vertical] = {}
+        self._known: tuple[tuple[Snapshot, str, Palette], tuple[Ruler, tuple[Happening, ...]]] | None = None
 
     def current(self) -> Plot | None:
         """The chart that keys work on."""
@@ -156,7 +157,7 @@ class Charting(Panel):
         view = suited(self.choices.view, plot)
         window = self.window()
         curves = curves_of(snapshot, plot, view, window, colors or ground.curves)
-        along = ruler_of(snapshot, view)
+        along, happened = self._shared(snapshot, view, ground)
         x = x_axis(snapshot, view, window, along)
         bounds = (0.0, 1.0) if plot.title == "accuracy" else None
         vertical = self.vertical(plot)
@@ -172,12 +173,20 @@ class Charting(Panel):
             height=height,
             palette=ground,
             notes=notes(view, window, zoomed=vertical.zoom is not None),
-            marks=marks_of(snapshot, plot, self.choices, window, along, ground),
+            marks=marks_of(snapshot, plot, self.choices.at, window, along, happened),
             chosen=chosen,
         )
         if (waiting := pending(snapshot)) and strips:
             strips[len(strips) // 2] = line([(fit(waiting, width, "center"), ink(ground.muted))], width)
         return strips
+
+    def _shared(self, snapshot: Snapshot, view: View, colors: Palette) -> tuple[Ruler, tuple[Happening, ...]]:
+        """What all charts of a snapshot have in common, worked out once."""
+        known = (snapshot, view.scale, colors)
+        if self._known is None or any(a is not b for a, b in zip(known, self._known[0], strict=True)):
+            along = ruler_of(snapshot, view)
+            self._known = known, (along, happenings(snapshot.events, along, colors))
+        return self._known[1]
 
     def look(self, view: View) -> None:
         """Tells the screen how a person looks at the charts now."""
@@ -389,18 +398,23 @@ def x_axis(snapshot: Snapshot, view: View, window: Span | None = None, along: Ru
 
 
 def marks_of(
-    snapshot: Snapshot, plot: Plot, choices: Choices, window: Span | None, along: Ruler, colors: Palette
+    snapshot: Snapshot,
+    plot: Plot,
+    at: int | None,
+    window: Span | None,
+    along: Ruler,
+    happened: tuple[Happening, ...],
 ) -> Marks:
-    """What stands in a chart beside its curves."""
+    """What stands in a chart beside its curves: the cursor at a step, what happened, the best point."""
     cursor, readings = None, None
-    if choices.at is not None:
-        cursor = along.place(choices.at)
-        readings = tuple(reading(buckets_of(snapshot, name, window), choices.at) for _, name in plot.series)
+    if at is not None:
+        cursor = along.place(at)
+        readings = tuple(reading(buckets_of(snapshot, name, window), at) for _, name in plot.series)
     best = snapshot.stood.best
     starred = None
     if best is not None and any(name == best.series for _, name in plot.series):
         starred = (along.place(best.step), best.value)
-    return Marks(cursor, choices.at, readings, happenings(snapshot.events, along, colors), starred)
+    return Marks(cursor, at, readings, happened, starred)
 
 
 def happenings(events: Sequence[Event], along: Ruler, colors: Palette) -> tuple[Happening, ...]:

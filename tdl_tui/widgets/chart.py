@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -214,10 +215,14 @@ def _band(paper: _Paper, curve: Curve, x: Span, y: Span, shade: str) -> None:
 
 
 def _happenings(paper: _Paper, happenings: Sequence[Happening], x: Span, palette: Palette) -> None:
-    """Thin verticals, with their signs below; where they stand close, the signs alone."""
+    """Thin verticals, with their signs below; where they stand close, the signs alone; where these would fill the line,
+    all but the most frequent."""
     if paper.columns < 24 or paper.rows < 5:
         return
     found = [(column, h) for h in happenings if (column := paper.column(x.place(h.x))) is not None]
+    if len({column for column, _ in found}) > paper.columns // 3:
+        ((often, _),) = Counter(happening.sign for _, happening in found).most_common(1)
+        found = [(column, happening) for column, happening in found if happening.sign != often]
     verticals = {column for column, _ in found} - {paper.columns - 1}  # where the frame would be
     if len(verticals) <= paper.columns // 8:
         for column in verticals:

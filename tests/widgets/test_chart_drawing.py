@@ -103,9 +103,13 @@ def test_what_happened_is_a_thin_vertical_with_its_sign_below() -> None:
 
 
 def test_where_much_happened_only_the_signs_are_left() -> None:
-    marks = Marks(happenings=tuple(Happening(float(at), "▣", DARK.muted) for at in range(0, 100, 5)))
+    marks = Marks(happenings=tuple(Happening(float(at), "▣", DARK.muted) for at in range(0, 100, 8)))
     rows = plot_of(drawn([curve([0.5] * 101)], Span(0.0, 100.0), Span(0.0, 1.0), marks=marks))
     assert "▣" in rows[-1] and all("┊" not in row for row in rows)
+    often = tuple(Happening(float(at), "▣", DARK.muted) for at in range(0, 100, 2))
+    marks = Marks(happenings=(*often, Happening(51.0, "η", DARK.muted)))
+    rows = plot_of(drawn([curve([0.5] * 101)], Span(0.0, 100.0), Span(0.0, 1.0), marks=marks))
+    assert "▣" not in rows[-1] and rows[0][rows[-1].index("η")] == "┊"
 
 
 def test_the_best_point_is_marked_where_it_is() -> None:
