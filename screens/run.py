@@ -75,13 +75,13 @@ class RunScreen(Steering):
 
     CSS_PATH = "run.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,end", "live", "live", group=TIME, tooltip="back to what happens now"),
+        Binding("left", "moment(-1)", "past", group=TIME, tooltip="a moment earlier"),
         Binding("d", "diagnoses", "doctor", group=LOOKING, tooltip="what the rules say, and what to try"),
-        Binding("left", "moment(-1)", "look back", group=TIME, tooltip="a moment earlier"),
         Binding("right", "moment(1)", "a moment later", show=False, group=TIME, tooltip="after the newest: live"),
         Binding("shift+left", "moment(-10)", "ten moments earlier", show=False, group=TIME),
         Binding("shift+right", "moment(10)", "ten moments later", show=False, group=TIME),
         Binding("home", "first_moment", "the first moment", show=False, group=TIME),
-        Binding("escape,q,end", "live", "live", group=TIME, tooltip="back to what happens now"),
         Binding("space", "play", "play", group=TIME, tooltip="from here, or from the first moment; or hold"),
         Binding("b", "best", "best", show=False, group=TIME, tooltip="the moment of the best value so far"),
         Binding("comma", "event(-1)", "the event before", show=False, group=TIME),
@@ -355,8 +355,8 @@ class RunScreen(Steering):
             self._look_at(first(moments(self.snapshot)) if at is None else at, playing=True)
 
     def _play_on(self) -> None:
-        if self.snapshot is None or self.snapshot.at != self.choices.at:
-            return  # the moment before is still being read
+        if self.snapshot is None or self.snapshot.at != self.choices.at or not self.is_active:
+            return  # the moment before is still being read, or covered
         at = played(moments(self.snapshot), self.choices.at)
         self._look_at(at, playing=at is not None)
 

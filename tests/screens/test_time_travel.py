@@ -350,7 +350,7 @@ async def test_another_key_ends_the_playing(travel: Travel) -> None:
 
 async def test_only_what_there_is_can_be_gone_to(travel: Travel) -> None:
     await travel.open(snapshot(step=0, state=State.STARTING))
-    keys = {"look back", "play", "best", "live", "the first moment", "the event before", "the event after"}
+    keys = {"past", "play", "best", "live", "the first moment", "the event before", "the event after"}
     assert not keys & {hint.what for hint in hints(travel.screen)}
     await travel.pilot.press("left", "right", "home", "end", "space", "b", "comma", "full_stop")
     assert travel.screen.choices.at is None and not travel.screen.choices.playing
@@ -379,7 +379,7 @@ async def test_the_panel_with_the_focus_has_the_accent_and_its_keys_stand_after_
         own = [hint for hint in hints(travel.screen) if hint.node is travel.screen.focused and hint.shown]
         keys = bar.render_line(0).text
         for hint in own[:1]:
-            assert keys.index(f"{hint.keys[0]} {hint.what}") > keys.index("look back")
+            assert keys.index(f"{hint.keys[0]} {hint.what}") > keys.index("← past")
         await travel.pilot.press("tab")
     await travel.pilot.press("shift+tab", "4")
     await travel.until(travel.pilot, lambda: chosen() == ["gradients"])
