@@ -454,7 +454,7 @@ app.command()(profile_verb.profile)
 
 @app.command()
 def ls(as_json: Json = False) -> None:
-    """All runs, the newest first."""
+    """All runs, the newest first, and forks below what they were forked from."""
     home = find_home()
     summaries = RunTable(home).refresh()
     if as_json:

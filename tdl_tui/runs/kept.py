@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,13 @@ def kept(folder: Path, reader: RunReader) -> list[Kept]:
             )
     order = (LAST, BEST)
     return sorted(found, key=lambda one: (-one.step, order.index(one.name) if one.name in order else 2, one.name))
+
+
+def same_examples(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether two experiments' documents have the same training, validation and test parts."""
+    keys = ("dataset", "options", "split", "split_seed", "normalize")
+    here, there = first.get("data", {}), second.get("data", {})
+    return all(here.get(key) == there.get(key) for key in keys)
 
 
 def choose(found: Iterable[Kept], text: str) -> Kept:

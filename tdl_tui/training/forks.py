@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from tdl_tui.runs.kept import same_examples
 from tdl_tui.runs.records import Best
 from tdl_tui.spec import Experiment
 
@@ -14,9 +15,6 @@ from . import checkpoints
 
 if TYPE_CHECKING:
     from .loop import Trainer
-
-OF_PLACE = ("storage", "loader_workers")
-"""What of the data's section says only how they are read."""
 
 
 class Misfit(ValueError):
@@ -30,7 +28,7 @@ def adopt(trainer: Trainer, held: Mapping[str, Any], before: Experiment) -> list
     Raises Misfit.
     """
     now = trainer.experiment
-    whole, same_data = "optimizer" in held, _data(now) == _data(before)
+    whole, same_data = "optimizer" in held, same_examples(now.document(), before.document())
     if reason := misfit(trainer.model.state_dict(), held["model"]):
         raise Misfit(reason)
     trainer.model.load_state_dict(held["model"], strict=whole)
@@ -49,7 +47,7 @@ def adopt(trainer: Trainer, held: Mapping[str, Any], before: Experiment) -> list
         trainer.average.restore(average or trainer.model.state_dict())
     if trainer.observer and whole and now.schedule == before.schedule and held["schedule"]:
         trainer.observer.restore(held["schedule"])
-    if not same_data and now.data.dataset == before.data.dataset:
+    if not same_data and now.data.dataset == before.data.dataset:  # of other data they have seen nothing
         anew.append("the data are split anew, so that what is held out may have been trained on")
     return anew
 
@@ -79,7 +77,9 @@ def _go_to(trainer: Trainer, held: Mapping[str, Any], before: Experiment, anew: 
         trainer.go_to(step, held["best_epoch"] or step // steps_per_epoch, 0, 0.0)
         return
     at = dict(held["position"])
-    if _data(trainer.experiment) == _data(before):
+    now = trainer.experiment
+    same_data = same_examples(now.document(), before.document())
+    if same_data and now.data.batch_size == before.data.batch_size:
         trainer.go_to(**at)
         moments = held["moments"]
         trainer.blocks.moments = None if moments is None else moments.to(trainer.device), held["moments_count"]
@@ -111,10 +111,6 @@ def _take_best(trainer: Trainer, held: Mapping[str, Any]) -> None:
     trainer.monitor.best, trainer.monitor.epoch = Best(**held["best"]), held["best_epoch"]
     trainer.monitor.waited = held.get("waited", 0)
     trainer.best_weights = {name: tensor.to(trainer.device) for name, tensor in weights.items()}
-
-
-def _data(experiment: Experiment) -> dict[str, Any]:
-    return {key: value for key, value in experiment.data.model_dump().items() if key not in OF_PLACE}
 
 
 def _monitor(experiment: Experiment) -> str:

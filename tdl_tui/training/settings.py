@@ -110,13 +110,12 @@ def _epochs(trainer: Trainer) -> str:
     trainer.plan()
     if trainer.observer and observed is not None:
         trainer.observer.restore(observed)
-    after, total = trainer.schedule(following), f"{trainer.total_steps:,} steps in all"
-    if after == before:
-        return total
-    name = trainer.experiment.schedule.name
-    return (
-        f"{total}; the schedule {name} goes by them, its factor at step {following:,} is {after:.5g}, not {before:.5g}"
-    )
+    after, said = trainer.schedule(following), f"{trainer.total_steps:,} steps in all"
+    if after != before:
+        said += f"; the schedule {trainer.experiment.schedule.name} goes by them"
+    if f"{after:.3g}" != f"{before:.3g}":
+        said += f", its factor at step {following:,} is {after:.3g}, not {before:.3g}"
+    return said
 
 
 def _too_few_epochs(trainer: Trainer, value: int) -> str:

@@ -48,8 +48,8 @@ def draw_events(
 ) -> list[Strip]:
     """The last events in at most `height` lines: local time, step, sign, text. With `dates` the day is said too.
 
-    Each has one line; with `whole` as many as its text takes. A sample's own text, with its ends of lines, is in its
-    data. Those whose ids are `marked` stand out.
+    Each has one line; with `whole` as many as its text takes, and who asked for it. A sample's own text, with its ends
+    of lines, is in its data. Those whose ids are `marked` stand out.
     """
     if not events:
         return [line([("nothing has happened yet", ink(palette.muted))], width)][:height]
@@ -66,6 +66,8 @@ def draw_events(
         before = f"{when}  {step}  "
         said = str(event.data.get("text", event.text)) if event.kind == "sample" else event.text
         room = width - len(before) - 2
+        if whole and (who := event.data.get("who")):
+            said = f"{said} · {who}"
         text = [said.replace("\n", LINE_END if event.kind == "sample" else " ")]
         if whole and room >= 20:
             text = wrapped(said, room) if event.kind == "sample" else textwrap.wrap(said, room) or [""]

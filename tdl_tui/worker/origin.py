@@ -86,7 +86,7 @@ class Origin:
         if fault := signatures.fault(target):
             raise LaunchError(f"{self.checkpoint.name} of {self.folder.name} is damaged: {fault}")
         splits = self.folder / SPLITS
-        if made.document()["data"] == self.experiment.get("data") and splits.exists():
+        if kept.same_examples(made.document(), self.experiment) and splits.exists():
             (folder / SPLITS).touch(mode=0o600)
             shutil.copyfile(splits, folder / SPLITS)
 

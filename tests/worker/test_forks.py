@@ -151,8 +151,16 @@ def test_what_does_not_suit_begins_anew_and_is_said(tmp_path: Path) -> None:
     (line,) = said(child)
     assert "another optimizer, so that its state begins anew" in line
     assert "an epoch is another one now, so that the one under way begins anew" in line
+    assert "split" not in line
     with RunReader(child) as reader:
         assert reader.summary().progress.total_steps == reader.summary().progress.step
+
+
+def test_other_parts_of_the_same_data_are_warned_of(tmp_path: Path) -> None:
+    begun = origin(parent(tmp_path, ended=False), "last")
+    (line,) = said(forked(begun, data__split_seed=1))
+    assert "what is held out may have been trained on" in line
+    assert "the best so far counts anew" in line
 
 
 def test_the_best_weights_have_nothing_beside(tmp_path: Path) -> None:
