@@ -173,7 +173,7 @@ def _taken(spans: list[Span], area: Region) -> tuple[list[int], list[Span]]:
 
 
 class Shown:
-    """What the terminal shows, cell by cell: of a whole repaint, too, only what is other is sent."""
+    """What the terminal shows, cell by cell: of whatever is repainted only what is other is sent."""
 
     def __init__(self) -> None:
         self._lines: list[list[Cell]] = []
@@ -185,21 +185,27 @@ class Shown:
     def changes(self, update: RenderableType) -> RenderableType:
         """What is to be sent in an update's place; it counts as shown."""
         if isinstance(update, ChopsUpdate):
-            self._take(update)
-            return update
+            return self._part(update)
         if isinstance(update, LayoutUpdate) and update.region.offset == (0, 0):
             return self._difference([Strip.join(line) for line in update.strips])
         self.forget()
         return update
 
-    def _take(self, update: ChopsUpdate) -> None:
-        for y, left, right in update.spans if self._lines else ():
+    def _part(self, update: ChopsUpdate) -> SpanUpdate:
+        spans: list[Span] = []
+        for y, left, right in update.spans:
+            if y >= len(self._lines):
+                spans.append((y, left, right))
+                continue
             line = self._lines[y]
+            before = line[left:right]
             for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
                 if strip is None or x >= right or end <= left:
                     continue
                 for at, segment in cut(strip, x, left, min(end, right)):
                     line[at : at + segment.cell_length] = cells([segment])
+            spans += [(y, left + x, left + x + width) for x, width in changed(before, line[left:right])]
+        return SpanUpdate(update.chops, spans, update.chop_ends)
 
     def _difference(self, strips: list[Strip]) -> SpanUpdate:
         after = [cells(strip) for strip in strips]
