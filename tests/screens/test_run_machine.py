@@ -50,7 +50,7 @@ async def test_there_are_as_many_lines_as_there_is_to_say(
         screen = RunScreen(Path("unused"), lambda: source)
         await app.push_screen(screen)
         machine = screen.query_one(MachinePanel)
-        await until(pilot, lambda: len(lines(machine)) == count)
+        await until(pilot, lambda: len(lines(machine)) == count and all(lines(machine)))
         assert "data-bound" in lines(machine)[0]
         assert ("cpu  55 %" in lines(screen.query_one(HeaderPanel))[1]) == (count == 1)
         if count == 2:
