@@ -196,13 +196,8 @@ class ProbePanel(Panel):
             body = self._regression(snapshot, index, width, room)
         else:
             body = self._classification(snapshot, shown, index, width, room)
-        self.title = "probes" if regression else f"probe · {self._kind_of_output()}"
+        self.title = "probes" if regression else f"probe · {'logits' if self.choices.logits else 'softmax'}"
         return [self.head(self._heading(snapshot, shown, index, width), width), *body]
-
-    def _kind_of_output(self) -> str:
-        if self.choices.logits:
-            return "logits"
-        return "softmax" if self.temperature == 1 else f"softmax T {self.temperature:.1f}"
 
     def _heading(self, snapshot: Snapshot, shown: Sequence[int], index: int, width: int) -> list[Piece]:
         colors = palette(self.app)
@@ -211,6 +206,8 @@ class ProbePanel(Panel):
             place, of = (shown.index(index) + 1 if index in shown else 0), len(shown)
             what = what if width >= 60 else what.partition(",")[0]
         right: list[Piece] = [(f"{what} ", ink(colors.caution))] if what else []
+        if self.temperature != 1 and not self.choices.logits and snapshot.metric != "r2":
+            right.insert(0, (f"T {self.temperature:.1f}  ", ink(colors.caution)))
         right.append((f"{place}/{of}", ink(colors.text)))
         if width >= 46 and snapshot.outputs is not None:
             right += [(" at step ", ink(colors.muted)), (grouped(snapshot.outputs.step), ink(colors.text))]

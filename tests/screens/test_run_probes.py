@@ -167,13 +167,14 @@ async def test_the_temperature_changes_the_view_alone(watch: Watch) -> None:
     await watch.press("3", "f")
     assert "0.88" in watch.text
     text = await watch.press("+", "+")
-    assert "softmax T 2.0" in watch.head and "0.66" in text
-    assert "softmax T 1.5" in (await watch.press("-")).partition("\n")[0]
+    assert "T 2.0  wrong 1/1" in watch.head and "0.66" in text
+    assert "T 1.5 " in (await watch.press("-")).partition("\n")[0]
     text = await watch.press("0")
     assert "0.88" in text and " T " not in watch.head
     await watch.press(*"-" * 12)
-    assert "softmax T 0.1" in watch.head
-    assert "logits" in (await watch.press("o")).partition("\n")[0]
+    assert "T 0.1 " in watch.head
+    await watch.press("o")
+    assert "logits" in watch.head and " T " not in watch.head
 
 
 async def test_bars_stand_in_order_or_ranked(watch: Watch) -> None:
