@@ -242,10 +242,10 @@ class Steering(LiveScreen[None]):
 def _in_force(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """A run's experiment, and the values that it has by now where they are others."""
     from tdl_tui.runs.reader import RunReader
+    from tdl_tui.worker.steer import settings
 
     with RunReader(folder) as reader:
-        facts = reader.facts()
-    return facts["experiment"], facts.get("settings") or {}
+        return reader.summary().experiment, settings(folder)
 
 
 def _kept(folder: Path) -> list[Kept]:

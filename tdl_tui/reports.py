@@ -18,6 +18,7 @@ from tdl_tui.runs.family import branches, in_families
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Diagnosis, Summary
 from tdl_tui.runs.text import printable
+from tdl_tui.settables import said, values_of
 from tdl_tui.spec import toml
 
 NAME_WIDTH = 32
@@ -207,6 +208,13 @@ def run_text(summary: Summary, folder: Path, more: Iterable[tuple[str, str]] = (
 def _diagnosis_line(diagnosis: Diagnosis) -> str:
     attempt = f"; try {diagnosis.tries[0]}" if diagnosis.tries else ""
     return f"{diagnosis.word} (step {count(diagnosis.step)}): {diagnosis.seen}{attempt}"
+
+
+def settings_rows(experiment: Mapping[str, Any], settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A row of the values that have been changed since the launch, as `steer.settings` gives them."""
+    launched = values_of(experiment)
+    changes = [f"{path} {said(launched[path])} → {said(now)}" for path, now in settings.items() if path in launched]
+    return [("changed", ", ".join(changes))]
 
 
 def _parent_line(summary: Summary) -> str:

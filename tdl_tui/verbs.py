@@ -472,11 +472,12 @@ def show(run: Run, as_json: Json = False) -> None:
     """A run: state, progress, best, experiment."""
     folder = _folder(run)
     summary = _summary(folder)
-    spent = costs.costs(folder, summary.experiment)
+    spent, settings = costs.costs(folder, summary.experiment), steer.settings(folder)
     if as_json:
-        reports.print_json({**reports.run_document(summary, folder), **spent})
+        reports.print_json({**reports.run_document(summary, folder), "settings": settings, **spent})
     else:
-        reports.say(reports.run_text(summary, folder, costs.costs_rows(spent)))
+        more = [*reports.settings_rows(summary.experiment, settings), *costs.costs_rows(spent)]
+        reports.say(reports.run_text(summary, folder, more))
 
 
 @app.command()

@@ -15,7 +15,7 @@ from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Event, State, Summary
 from tdl_tui.runs.schema import UnreadableRun
 from tdl_tui.runs.writer import WriteError
-from tdl_tui.settables import settable
+from tdl_tui.settables import PATHS, settable
 from tdl_tui.spec import SpecError
 
 from . import launch
@@ -87,6 +87,14 @@ def stops_after(folder: Path) -> int | None:
     with RunReader(folder) as reader:
         found = reader.facts().get("stops_after")
     return found if isinstance(found, int) else None
+
+
+def settings(folder: Path) -> dict[str, Any]:
+    """The values of a run that have been changed since its launch, by path, as they are now. Raises UnreadableRun."""
+    with RunReader(folder) as reader:
+        found = reader.facts().get("settings")
+    known = found if isinstance(found, dict) else {}
+    return {path: value for path, value in known.items() if path in PATHS and isinstance(value, (int, float))}
 
 
 def checkpoint(folder: Path, timeout: float = SECONDS) -> str:

@@ -229,6 +229,12 @@ def test_forks_stand_below_what_they_were_forked_from(tdl: Tdl, make_run: MakeRu
     assert tdl("show", "child", "--json").document["parent"] == parent
 
 
+def test_values_that_were_changed_are_shown(tdl: Tdl, make_run: MakeRun) -> None:
+    make_run("changed", settings={"training.epochs": 9, "optimizer.lr": 0.5})
+    assert "training.epochs 4 → 9, optimizer.lr 0.001 → 0.5" in tdl("show", "changed").out
+    assert tdl("show", "changed", "--json").document["settings"] == {"training.epochs": 9, "optimizer.lr": 0.5}
+
+
 def test_ls_and_show(tdl: Tdl, make_run: MakeRun) -> None:
     first, second = make_run("first"), make_run(state="failed", message="out of memory", test=None, best=None)
     listed = tdl("ls").out.splitlines()
@@ -236,7 +242,7 @@ def test_ls_and_show(tdl: Tdl, make_run: MakeRun) -> None:
     documents = tdl("ls", "--json").document
     assert [document["run"] for document in documents] == [second.name, first.name]
     shown = tdl("show", "first", "--json").document
-    assert shown == {**documents[1], "time": None, "energy": None}
+    assert shown == {**documents[1], "settings": {}, "time": None, "energy": None}
     assert shown.keys() >= {"run", "name", "state", "pid", "host", "device", "experiment", "progress", "best", "test"}
     assert (shown["name"], shown["state"], shown["pid"]) == ("first", "finished", 4242)
     assert shown["best"] == {"series": "val/loss", "step": 4, "value": 0.5}
