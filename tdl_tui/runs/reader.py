@@ -202,7 +202,7 @@ class RunReader:
                 connection.execute("SELECT step, time, data FROM layer_sample WHERE number = ?", (n,)).fetchone()
                 for n in numbers
             ]
-            return [LayerSample(step, time, samples.decode(data)) for step, time, data in rows]
+            return [LayerSample(*_sample(*row)) for row in rows]
 
     def layer_sample(self, step: int | None = None) -> LayerSample | None:
         """The newest layer sample at or before a step, or of all."""
@@ -237,7 +237,7 @@ class RunReader:
                 connection.execute("SELECT step, time, data FROM probe_sample WHERE number = ?", (n,)).fetchone()
                 for n in numbers
             ]
-            return [ProbeSample(step, time, samples.decode(data)) for step, time, data in rows]
+            return [ProbeSample(*_sample(*row)) for row in rows]
 
     def sampled_steps(self) -> list[int]:
         """The steps of all layer and probe samples, ascending, each once."""
@@ -259,7 +259,7 @@ class RunReader:
                 connection.execute(f"SELECT step, time, data {which} AND number = ?", (name, n)).fetchone()
                 for n in _evenly(numbers, limit)
             ]
-            return [Matrix(name, step, time, samples.decode(data)) for step, time, data in rows]
+            return [Matrix(name, *_sample(*row)) for row in rows]
 
     def matrix(self, name: str, step: int | None = None) -> Matrix | None:
         """The newest sample of a named matrix at or before a step, or of all."""
@@ -269,7 +269,7 @@ class RunReader:
                 " AND step <= ? ORDER BY step DESC, number DESC LIMIT 1",
                 (name, LARGEST_STEP if step is None else step),
             ).fetchone()
-            return row and Matrix(name, row[0], row[1], samples.decode(row[2]))
+            return row and Matrix(name, *_sample(*row))
 
     def events(self, after_id: int = 0, limit: int = 1000) -> list[Event]:
         """The oldest `limit` events after the one with an id."""
@@ -360,7 +360,7 @@ class RunReader:
                 f"SELECT step, time, data FROM {table} {where} ORDER BY step DESC, number DESC LIMIT 1",
                 () if step is None else (step,),
             ).fetchone()
-            return row and (row[0], row[1], samples.decode(row[2]))
+            return row and _sample(*row)
 
 
 class _MemorySeries:
@@ -414,6 +414,13 @@ def _whole(value: object) -> int:
     if not isinstance(value, int):
         raise TypeError(f"{value!r} is no whole number")
     return value
+
+
+def _sample(step: object, time: object, data: bytes) -> tuple[int, float, samples.Rows]:
+    """Step, time and rows of a sample. Raises ValueError or TypeError where a row is none."""
+    if not (isinstance(time, (int, float)) and abs(time) <= LATEST):
+        raise ValueError(f"a sample at time {time!r}")
+    return _whole(step), time, samples.decode(data)
 
 
 def _event(number: int, time: float, step: int, kind: str, text: str, data: str) -> Event:

@@ -34,7 +34,7 @@ async def test_what_would_steer_is_shown(home: Path, bench: Bench, until: Until,
         assert not steering(screen_text(pilot))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and "␛" in screen_text(pilot))
-        for key in ("1", "2", "3", "4", "5", "question_mark"):
+        for key in ("1", "2", "3", "4", "5", "home", "comma", "full_stop", "left", "end", "question_mark"):
             await pilot.press(key)
             await pilot.pause()
             assert not steering(screen_text(pilot))

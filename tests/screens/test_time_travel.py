@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import sqlite3
 import threading
 import time
 from array import array
@@ -219,6 +221,22 @@ def test_a_run_that_is_gone_while_looking_back_is_said_to_be(recorded: tuple[Pat
     folder.rename(folder.with_name("aside"))
     gone = source.read(replace(WANTS, at=100))
     assert gone is not None and gone.at == 100 and "folder is gone" in gone.summary.damage
+    source.close()
+
+
+@pytest.mark.parametrize(
+    "damage", ["probe_sample SET time = 'x'", "layer_sample SET step = 'x'", "matrix_sample SET step = 'x'"]
+)
+def test_a_sample_that_is_none_is_damage(recorded: tuple[Path, RunWriter], damage: str) -> None:
+    folder, writer = recorded
+    for last in (100, 200):
+        train(writer, last)
+    with contextlib.closing(sqlite3.connect(folder / "run.db")) as connection, connection:
+        connection.execute(f"UPDATE {damage} WHERE number = 0")
+    source = Source(RunReader(folder))
+    source.read(WANTS)
+    back = source.read(replace(WANTS, at=150))
+    assert back is not None and "damaged" in back.summary.damage
     source.close()
 
 
