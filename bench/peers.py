@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -141,32 +142,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="that each viewer watches")
     parser.add_argument("--steps", type=int, default=STEPS, help="of the long run")
+    parser.add_argument("--rounds", type=int, default=3, help="in which each opens it, in turn")
     parser.add_argument("--deadline", type=float, default=180.0, help="seconds for a plot")
     options = parser.parse_args()
+    found = viewers()
+    for name in found:
+        if isinstance(name, str):
+            figure = {"name": f"against {name}", "goal": "", "value": "not installed", "unit": "", "met": None}
+            print(json.dumps(figure))
+    there = [viewer for viewer in found if isinstance(viewer, Viewer)]
     rates: dict[str, float] = {}
-    plots: dict[str, tuple[float, float]] = {}
-    missing = [viewer for viewer in viewers() if isinstance(viewer, str)]
-    for viewer in viewers():
-        if isinstance(viewer, str):
-            continue
-        with tempfile.TemporaryDirectory() as temporary:
-            rates[viewer.name] = bytes_a_second(viewer, Path(temporary, "live"), options.seconds)
-            long = Path(temporary, "long")
-            if viewer.write(long, options.steps, 0).wait():
+    plots: dict[str, list[tuple[float, float]]] = {viewer.name: [] for viewer in there}
+    with tempfile.TemporaryDirectory() as temporary:
+        for viewer in there:
+            rates[viewer.name] = bytes_a_second(viewer, Path(temporary, f"{viewer.name} live"), options.seconds)
+            if viewer.write(Path(temporary, viewer.name), options.steps, 0).wait():
                 raise SystemExit(f"the run for {viewer.name} could not be written")
-            plots[viewer.name] = first_plot(viewer, long, options.deadline)
-    points = f"{4 * options.steps:,} points"
-    ours, (seconds, memory) = rates["tdl"], plots["tdl"]
-    for name in missing:
-        print(json.dumps({"name": f"against {name}", "goal": "", "value": "not installed", "unit": "", "met": None}))
-    for name, (theirs, held) in plots.items():
-        if name == "tdl":
-            continue
-        rate = rates[name]
-        _say(f"bytes a second, four curves, 160x45, against {name}", "fewer", ours / rate, ours < rate,
-             ours=ours, theirs=rate)  # fmt: skip
-        _say(f"first complete plot of {points}, against {name}", "at least 10 × faster", theirs / seconds,
-             theirs >= 10 * seconds, ours_seconds=seconds, their_seconds=theirs)  # fmt: skip
+        for _ in range(options.rounds):
+            for viewer in there:
+                plots[viewer.name].append(first_plot(viewer, Path(temporary, viewer.name), options.deadline))
+    points, (ours, *peers) = f"{4 * options.steps:,} points", [viewer.name for viewer in there]
+    seconds, memory = (statistics.median(column) for column in zip(*plots[ours], strict=True))
+    for name in peers:
+        theirs, held = (statistics.median(column) for column in zip(*plots[name], strict=True))
+        faster = statistics.median(b[0] / a[0] for a, b in zip(plots[ours], plots[name], strict=True))
+        _say(f"bytes a second, four curves, 160x45, against {name}", "fewer", rates[ours] / rates[name],
+             rates[ours] < rates[name], ours=rates[ours], theirs=rates[name])  # fmt: skip
+        _say(f"first complete plot of {points}, against {name}", "at least 10 × faster", faster, faster >= 10,
+             ours_seconds=seconds, their_seconds=theirs)  # fmt: skip
         _say(f"memory with {points}, against {name}", "less", memory / held, memory < held,
              ours_megabytes=memory, their_megabytes=held)  # fmt: skip
 

@@ -38,7 +38,7 @@ _PAGE = """\
 <title>{title}</title>
 <style>
 body {{ margin: 0; padding: 1em; color: {foreground}; background-color: {background}; }}
-pre {{ margin: 0; font-family: "DejaVu Sans Mono", Menlo, Consolas, monospace; line-height: 1.2; }}
+pre {{ margin: 0; font-family: "DejaVu Sans Mono", Menlo, Consolas, monospace; line-height: 1.16; }}
 </style>
 </head>
 <body><pre>{code}</pre></body>
