@@ -193,7 +193,8 @@ def _overlay(paper: _Paper, curves: Sequence[Curve], x: Span, y: Span, palette: 
     for curve in curves:
         at = _end(paper, curve, x, y) if curve.name else None
         if at is not None:
-            paper.set(*at, curve.name[0], curve.color)
+            initial = curve.name[0]
+            paper.set(*at, initial if cell_len(initial) == 1 else "•", curve.color)  # a cell holds no wide character
 
 
 def _band(paper: _Paper, curve: Curve, x: Span, y: Span, shade: str) -> None:

@@ -182,6 +182,13 @@ def test_names_in_a_legend_can_always_be_told_apart() -> None:
     assert whole.split() == ["hidden1", "1.00", "hidden2", "1.00", "head", "1.00"]
 
 
+@pytest.mark.parametrize("name", ["語層", "🙂", "\u0301x"])
+def test_a_name_of_any_letters_keeps_to_its_cell(name: str) -> None:
+    strips = drawn([curve([0.2, 0.5], name=name)], Span(0.0, 4.0), Span(0.0, 1.0))
+    assert all(strip.cell_length == 60 for strip in strips)
+    assert all(len(row) == 53 for row in plot_of(strips))
+
+
 def test_many_curves_are_listed_beside_a_wide_chart() -> None:
     curves = [curve([float(n)], name=f"layer{n}") for n in range(12)]
     strips = drawn(curves, Span(0.0, 1.0), Span(0.0, 12.0), width=100, height=20)
