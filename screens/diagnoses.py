@@ -15,7 +15,10 @@ from textual.widgets import Static
 
 from tdl_tui.diagnosis.changes import changed
 from tdl_tui.diagnosis.told import Told, told
+from tdl_tui.plugins.faults import PluginError
+from tdl_tui.plugins.named import refuse_unnamed
 from tdl_tui.runs.records import Diagnosis
+from tdl_tui.runs.text import printable
 from tdl_tui.spec import SpecError
 from tdl_tui.widgets.canvas import Canvas
 from tdl_tui.widgets.diagnoses import draw_diagnoses
@@ -70,9 +73,10 @@ def show_diagnoses(screen: LiveScreen[None], snapshot: Snapshot) -> None:
         if chosen is None:
             return
         try:
+            refuse_unnamed(bench.home, summary.experiment)  # the form would read them
             document = changed(summary.experiment, {**chosen.change, "name": ""})
-        except SpecError as error:  # of a run from somebody else
-            bench.notify(str(error), severity="error", markup=False)
+        except (PluginError, SpecError) as error:  # of a run from somebody else
+            bench.notify(printable(str(error)), severity="error", markup=False)
         else:
             bench.new(document)
 

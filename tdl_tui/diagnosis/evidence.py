@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,8 +19,6 @@ SERIES = (
     "train/accuracy",
     "train/r2",
     "val/loss",
-    "val/accuracy",
-    "val/r2",
     "grad/norm",
     "lr",
     "time/data",
@@ -78,47 +75,55 @@ class Recorded:
         self._stretches = list(stretches)
         self._tail = deque(tail, maxlen=TAIL)
         self._points = points
-        self._steps: list[int] = []
-        self._values: list[float] = []
+        self._held = 0  # points of the stretch under way, with its steps, sum and largest value:
+        self._first = self._last = 0
+        self._total = self._largest = 0.0
 
     def extend(self, first_step: int, stride: int, values: Sequence[float]) -> None:
         """Points at `first_step`, `first_step + stride`, …"""
-        start = max(0, len(values) - TAIL)
-        self._tail.extend((first_step + place * stride, values[place]) for place in range(start, len(values)))
         count = len(values)
-        self._steps += range(first_step, first_step + count * stride, stride) if stride else [first_step] * count
-        self._values += values
-        at, points = 0, self._points
-        while len(self._values) - at >= points:
-            part = self._values[at : at + points]
-            self._stretches.append(_stretch(self._steps[at], self._steps[at + points - 1], part))
-            at += points
+        for place in range(max(0, count - TAIL), count):
+            self._tail.append((first_step + place * stride, values[place]))
+        at = 0
+        while at < count:
+            room = self._points - self._held
+            part = values[at : at + room]
+            self._add(first_step + at * stride, first_step + (at + len(part) - 1) * stride, part)
+            at += len(part)
+
+    def _add(self, first: int, last: int, values: Sequence[float]) -> None:
+        """Points that the stretch under way has room for."""
+        total, largest = sum(values), max(values)
+        if self._held:
+            first, total, largest = self._first, total + self._total, max(largest, self._largest)
+        self._first, self._last, self._total, self._largest = first, last, total, largest
+        self._held += len(values)
+        if self._held == self._points:
+            self._stretches.append(self._under_way())
+            self._held = 0
             if len(self._stretches) >= 2 * STRETCHES:
                 self._halve()
-                points = self._points
-        del self._steps[:at], self._values[:at]
+
+    def _under_way(self) -> Stretch:
+        mean = self._total / self._held
+        return Stretch(self._first, self._last, *((mean, self._largest) if isfinite(mean) else (nan, nan)))
 
     def drop_after(self, step: int) -> None:
         """Forgets what was recorded after a step; of a stretch that reaches beyond it, all."""
-        held = self._values[: bisect_right(self._steps, step)]
-        self._steps, self._values = self._steps[: len(held)], held
+        if self._held and self._last > step:
+            self._held = 0
         self._stretches = [stretch for stretch in self._stretches if stretch.last <= step]
         self._tail = deque((point for point in self._tail if point[0] <= step), maxlen=TAIL)
 
     def course(self) -> Course:
         """The course so far."""
-        rest = [_stretch(self._steps[0], self._steps[-1], self._values)] if self._values else []
+        rest = [self._under_way()] if self._held else []
         return Course((*self._stretches, *rest), tuple(self._tail))
 
     def _halve(self) -> None:
         held = self._stretches
         self._stretches = [_joined(a, b) for a, b in zip(held[::2], held[1::2], strict=True)]
         self._points *= 2
-
-
-def _stretch(first: int, last: int, values: Sequence[float]) -> Stretch:
-    mean = sum(values) / len(values)
-    return Stretch(first, last, mean, max(values)) if isfinite(mean) else Stretch(first, last, nan, nan)
 
 
 def _joined(a: Stretch, b: Stretch) -> Stretch:

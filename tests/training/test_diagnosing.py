@@ -318,14 +318,14 @@ def test_diagnosing_changes_nothing_of_a_training(tmp_path: Path, at_every_step:
 
 
 def test_the_looks_stay_within_their_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock that goes on by a second with each look at it, a look costs one: five hundred go by to the next."""
+    """By a clock that goes on by a second with each look at it, a look costs one: a thousand go by to the next."""
     chosen = toy()
     diagnosing = Diagnosing(Recording(), chosen, prepared_for(chosen, tmp_path), "cpu")
     seconds = count(1.0)
     monkeypatch.setattr("tdl_tui.training.diagnosing.time.perf_counter", lambda: next(seconds))
     asked: list[int] = []
     monkeypatch.setattr("tdl_tui.training.diagnosing.diagnose", lambda evidence: asked.append(evidence.step) or [])
-    for step in range(1, 2001):
+    for step in range(1, 4001):
         diagnosing.extend("train/loss", step, 1, array("d", [1.0]), 0.0, 0.0)
     assert 3 <= len(asked) <= 5
 
