@@ -10,24 +10,30 @@ from textual.strip import Strip
 
 from .curves import Curve, Reading
 from .lines import PLAIN, Piece, fit, ink, line
-from .numbers import grouped, real
+from .numbers import count, grouped, real
 from .palette import Palette
 
 FIGURE = 7
 """Cells of a value; a mean of several has a sign before it."""
 LISTED = 26
 """Cells of a list."""
+LARGE = 1e5
 _MEAN = "≈"
 
 
 def figure(curve: Curve, readings: Sequence[Reading | None] | None, index: int) -> str:
     """The curve's newest value, or what it stands at where the cursor is; "–" where there is none."""
     if readings is None:
-        return real(curve.latest) if curve.y else "–"
+        return _written(curve.latest) if curve.y else "–"
     found = readings[index]
     if found is None:
         return "–"
-    return f"{_MEAN if found.mean and math.isfinite(found.value) else ''}{real(found.value)}"
+    return f"{_MEAN if found.mean and math.isfinite(found.value) else ''}{_written(found.value)}"
+
+
+def _written(value: float) -> str:
+    """A value with three digits, a large one in thousands, millions and so on, as the axis has it."""
+    return count(value) if LARGE <= abs(value) < math.inf else real(value)
 
 
 def legend(

@@ -17,7 +17,7 @@ from tdl_tui.widgets.chart import Happening, Marks, clipped, draw_chart
 from tdl_tui.widgets.chart_view import Grid, View
 from tdl_tui.widgets.curves import Curve, Reading, curve_of, reading, ruler, y_span
 from tdl_tui.widgets.palette import DARK, blended
-from tdl_tui.widgets.readout import legend, listed
+from tdl_tui.widgets.readout import figure, legend, listed
 from tdl_tui.widgets.series_groups import Plot, filtered, group_of, marked, matcher, plots, visible, with_marks
 
 NAN = math.nan
@@ -173,6 +173,12 @@ def test_a_legend_keeps_to_its_room(labels: list[str], room: int, step: int | No
     readings = None if step is None else [None] * len(curves)
     said = legend(curves, readings, step, room, DARK)
     assert sum(len(text) for text, _ in said) <= room
+
+
+def test_large_values_are_said_as_the_axis_says_them() -> None:
+    said = [figure(curve([value]), None, 0) for value in (8.3e10, 12345.0, -4e5, math.inf, NAN)]
+    assert said == ["83.0G", "12345", "-400k", "inf", "nan"]
+    assert figure(curve([1.0]), [Reading(2.5e6, mean=True)], 0) == "≈2.50M" and figure(curve([1.0]), [None], 0) == "–"
 
 
 def test_names_in_a_legend_can_always_be_told_apart() -> None:
