@@ -135,7 +135,8 @@ def lines(widget: Any) -> str:
 def launched(monkeypatch: pytest.MonkeyPatch, app: Workbench) -> list[spec.Experiment]:
     made: list[spec.Experiment] = []
 
-    def fake(experiment: spec.Experiment, home: Path, spare: object) -> launch.Launched:
+    def fake(experiment: spec.Experiment, home: Path, spare: object, origin: object) -> launch.Launched:
+        assert origin is None
         made.append(experiment)
         return launch.Launched(home / "runs" / "new", 1)
 
