@@ -192,6 +192,8 @@ def probe(trainer: Trainer, arguments: Arguments) -> str:
     examples = arguments.get("examples")
     if not (isinstance(examples, list) and examples and all(type(index) is int for index in examples)):
         raise Refused(f"which examples? Their numbers are asked for, got {examples}")
+    if not trainer.experiment.telemetry.budget:
+        raise Refused("nothing is recorded of probes while telemetry.budget is 0: set that first")
     try:
         followed = trainer.following.add(examples)
     except DataError as error:

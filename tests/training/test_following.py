@@ -82,6 +82,14 @@ def test_what_cannot_be_followed_is_refused_in_words(tmp_path: Path) -> None:
     assert "which examples?" in refusal(tmp_path, True)
 
 
+def test_it_is_refused_where_nothing_would_be_recorded_of_it(tmp_path: Path) -> None:
+    control = AtSteps({3: [Asked("probe", {"examples": [0]})]})
+    recording, _, _ = run_toy(toy(telemetry={"budget": 0.0}), tmp_path, control=control)
+    assert recording.texts("command") == [
+        "refused: nothing is recorded of probes while telemetry.budget is 0: set that first"
+    ]
+
+
 def test_a_resume_follows_what_the_record_names(tmp_path: Path) -> None:
     trainer = trainer_for(toy(**FULL), tmp_path, Recording())
     chosen = [probe.index for probe in trainer.following.probes]
