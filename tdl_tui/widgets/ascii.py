@@ -21,6 +21,7 @@ from .display import Glyphs
 ASCII: dict[str, str] = {
     **dict.fromkeys("─╌┄╴╶–—−‐‑", "-"),
     **dict.fromkeys("━═╸╺", "="),
+    **dict(zip("╍┅", "~:", strict=True)),
     **dict.fromkeys("│┃║╎┆╷╵┊▕▏▎▐", "|"),
     **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯╔╗╚╝╠╣╦╩╬┏┓┗┛┣┫┳┻╋", "+"),
     **dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True)),  # a sparkline's heights

@@ -55,7 +55,7 @@ def _length(pieces: Iterable[Piece]) -> int:
 
 def _looks(palette: Palette) -> dict[str, tuple[str, str]]:
     """A fill and a colour for each part: neighbours differ in both."""
-    fills = "█▓▒░"
+    fills = "━╍┅╌"  # as thin as the progress above it
     hues = [palette.curves[at] for at in (1, 0, 6, 2, 3, 4, 5)]  # data in the one that stands out from the rest
     return {part: (fills[at % 4], hue) for at, (part, hue) in enumerate(zip(PARTS, hues, strict=True))} | {
         OTHER: (fills[-1], palette.faint)

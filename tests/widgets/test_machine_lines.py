@@ -52,16 +52,16 @@ def test_the_bar_is_shared_out_as_the_time_is() -> None:
     bar = re.match(r" time (\S+)  ", time_line(120))
     assert bar is not None
     assert len(bar[1]) == 20
-    assert bar[1].count("▓") == 5  # forward
+    assert bar[1].count("╍") == 5  # forward
 
 
 @pytest.mark.parametrize("colors", [DARK, LIGHT])
 def test_neighbours_are_told_apart_without_colours_and_with(colors: Palette) -> None:
     (strip,) = draw_time(dict.fromkeys((*PARTS, LEAST), 1 / 8), 320, colors)
-    fills = re.findall(r"  ([█▓▒░]) (\w+)", strip.text)
+    fills = re.findall(r"  ([━╍┅╌]) (\w+)", strip.text)
     assert [name for _, name in fills] == [*PARTS, "other"]
     assert all(one != next for (one, _), (next, _) in pairwise(fills))
-    hues = [segment.style.color for segment in strip if segment.text.strip() in ("█", "▓", "▒", "░") and segment.style]
+    hues = [segment.style.color for segment in strip if segment.text.strip() in ("━", "╍", "┅", "╌") and segment.style]
     assert len(set(hues)) == len(PARTS) + 1
 
 
