@@ -72,10 +72,10 @@ class Typed(Watched):
     def key(self, key: bytes) -> None:
         os.write(self._master, key)
 
-    def rest(self) -> float:
-        """When the last byte came before it rested (by time.perf_counter); NaN where none came."""
+    def rest(self, patience: float = REST) -> float:
+        """When the last byte came before it rested (by time.perf_counter); NaN where none came for so many seconds."""
         last = math.nan
-        while select.select([self._master], [], [], REST)[0]:
+        while select.select([self._master], [], [], patience if math.isnan(last) else REST)[0]:
             with contextlib.suppress(OSError):
                 os.read(self._master, 65536)
             last = time.perf_counter()
@@ -85,7 +85,7 @@ class Typed(Watched):
         """Milliseconds from a key to the last byte that it brings."""
         began = time.perf_counter()
         self.key(key)
-        return 1e3 * (self.rest() - began)
+        return 1e3 * (self.rest(2.0) - began)
 
     def hold(self, key: bytes, times: int) -> float:
         """Milliseconds from the last of many quick keys to the last byte that they bring."""
@@ -96,17 +96,19 @@ class Typed(Watched):
         return max(0.0, 1e3 * (self.rest() - began))
 
 
-def typed(home: Path, folder: Path) -> tuple[list[float], float]:
-    """Of single steps, and of a key that was held, how long they take."""
+def typed(home: Path, folder: Path) -> tuple[list[float], float, float]:
+    """How long single steps take, the processor's time for one of them, and how long a key that was held; all in ms."""
     watched = Typed(home, folder)
     try:
         watched.bytes_for(8)  # to open, and to settle
         watched.step(LEFT)
+        used = watched.cpu_seconds()
         each = [watched.step(key) for _ in range(STEPS // 2) for key in (LEFT, LEFT, RIGHT)]
+        used = 1e3 * (watched.cpu_seconds() - used) / len(each)
         held = watched.hold(LEFT, 60)
     finally:
         watched.close()
-    return [took for took in each if not math.isnan(took)], 0.0 if math.isnan(held) else held
+    return [took for took in each if not math.isnan(took)], used, 0.0 if math.isnan(held) else held
 
 
 async def apart(folder: Path) -> dict[str, float]:
@@ -158,7 +160,7 @@ def main() -> None:
         home = Path(place)
         folder = make(home, LONG)
         complete(folder)
-        each, held = typed(home, folder)
+        each, used, held = typed(home, folder)
         parts = asyncio.run(apart(folder))
     middle, worst = statistics.median(each), percentile(each, 0.95)
     figures: list[dict[str, object]] = [
@@ -168,6 +170,7 @@ def main() -> None:
             "value": middle,
             "unit": "ms",
             "95th percentile": worst,
+            "processor": used,
             "steps": len(each),
             **parts,
             "met": middle <= GOAL,
