@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -171,25 +171,28 @@ def y_span(
 ) -> Span:
     """The vertical axis for what the curves show within `x`; with `log`, values at or below 0 do not count.
 
-    `clip` is the share of the values that may lie above it, and of those that may lie below.
+    `clip` is the share of the values that may lie above it, and of those that may lie below: then bands do not count,
+    which outliers make.
     """
-    values = sorted(y for y in _values(curves, x) if abs(y) < HUGE and (y > TINY or not log))
+    seen = [*_values(curves, x), *(() if clip else _extremes(curves, x))]
+    values = sorted(y for y in seen if abs(y) < HUGE and (y > TINY or not log))
     if not values:
         return before if before and before.log == log else Span(0.1 if log else 0.0, 1.0, log)
     cut = min(int(clip * len(values) + 0.5), (len(values) - 1) // 2)
     return covering(values[cut], values[-1 - cut], log=log, before=before, bounds=None if log else bounds)
 
 
-def _values(curves: Sequence[Curve], x: Span | None) -> list[float]:
-    if x is None:
-        return [y for curve in curves for y in curve.y] + [
-            y for curve in curves for extent in curve.band for y in (extent.minimum, extent.maximum)
-        ]
-    out: list[float] = []
+def _values(curves: Sequence[Curve], x: Span | None) -> Iterator[float]:
     for curve in curves:
-        first, last = bisect_left(curve.x, x.low), bisect_right(curve.x, x.high)
-        out += curve.y[first:last]
+        if x is None:
+            yield from curve.y
+        else:
+            yield from curve.y[bisect_left(curve.x, x.low) : bisect_right(curve.x, x.high)]
+
+
+def _extremes(curves: Sequence[Curve], x: Span | None) -> Iterator[float]:
+    for curve in curves:
         for extent in curve.band:
-            if extent.right >= x.low and extent.left <= x.high:
-                out += (extent.minimum, extent.maximum)
-    return out
+            if x is None or (extent.right >= x.low and extent.left <= x.high):
+                yield extent.minimum
+                yield extent.maximum

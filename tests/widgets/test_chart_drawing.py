@@ -15,7 +15,7 @@ from tdl_tui.runs.records import Bucket
 from tdl_tui.widgets.axes import Scale, Span, x_ticks
 from tdl_tui.widgets.chart import Happening, Marks, clipped, draw_chart
 from tdl_tui.widgets.chart_view import Grid, View
-from tdl_tui.widgets.curves import Curve, Reading, curve_of, reading, ruler, y_span
+from tdl_tui.widgets.curves import Curve, Extent, Reading, curve_of, reading, ruler, y_span
 from tdl_tui.widgets.palette import DARK, blended
 from tdl_tui.widgets.readout import figure, legend, listed
 from tdl_tui.widgets.series_groups import Plot, filtered, group_of, marked, matcher, plots, visible, with_marks
@@ -64,6 +64,8 @@ def test_outliers_are_left_out_of_the_axis_by_quantiles() -> None:
     ys = [1.0 + i / 100 for i in range(99)] + [1000.0]
     assert y_span([curve(ys)], False).high >= 1000
     assert y_span([curve(ys)], False, clip=0.01).high <= 2.5
+    wide = curve([1.0, 2.0], band=(Extent(0.0, 1.0, -50.0, 50.0),))
+    assert y_span([wide], False).high >= 50 and y_span([wide], False, clip=0.01).high <= 2.5
     few = y_span([curve([1.0, 3.0])], False, clip=0.05)
     assert few.low <= 1 and few.high >= 3
 
