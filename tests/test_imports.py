@@ -25,6 +25,7 @@ LIGHT = [
     "tdl_tui.models.catalog",
     "tdl_tui.data.catalog",
     "tdl_tui.training.catalog",
+    "tdl_tui.diagnosis.rules",
     "tdl_tui.worker.launch",
     "tdl_tui.worker.queue_runner",
     "tdl_tui.worker.spare",
