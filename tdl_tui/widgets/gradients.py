@@ -27,6 +27,10 @@ MANY = 0.4
 """The share of dead units, or of saturated values, from which on it is marked."""
 
 
+SPARK = 13
+"""What a history has at least, of a width that has room for it and for half of the longest name."""
+
+
 class Health(Enum):
     """What a layer's numbers say: sign and word."""
 
@@ -182,6 +186,13 @@ class Looks:
     chosen: int | None = None
 
 
+def fit_end(name: str, width: int) -> str:
+    """A path in exactly `width` cells: of one that is longer the end, which tells it from its neighbours."""
+    while cell_len(name) > width > 0:
+        name = "…" + name[1 + name.startswith("…") :]
+    return fit(name, width)
+
+
 def lines_for_rows(height: int) -> int:
     """How many rows a table of that height shows."""
     return max(0, height - 1)
@@ -199,7 +210,8 @@ def draw_gradients(
     words = width >= 60
     fixed = sum(column.width for column in columns) + (13 if words else 2)
     longest = max(len(table.what), *map(cell_len, table.names))
-    name_width = max(5, min(longest, (width - fixed) // 2, 32))
+    room = width - fixed
+    name_width = max(5, min(longest, max(room - SPARK, room // 2), 40))
     spark = min(48, max(0, width - fixed - name_width - 1))
     spark = spark if spark >= 4 else 0
     shown = looks.order[looks.top : looks.top + lines_for_rows(height)]
@@ -259,7 +271,7 @@ def _row(
     if table.shown is not None and index >= len(table.shown.rows):
         mark = Health.UNKNOWN
     hue = written(_color(mark, palette))
-    pieces: list[Piece] = [(fit(table.names[index], name_width), written(palette.text))]
+    pieces: list[Piece] = [(fit_end(table.names[index], name_width), written(palette.text))]
     for column in columns:
         value = table.value(index, column)
         text = fit(_figure(column, value), column.width, "right")

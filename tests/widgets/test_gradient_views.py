@@ -9,6 +9,7 @@ import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from textual.strip import Strip
 
 from tdl_tui.runs.records import HISTOGRAM_BINS, LAYER_COLUMNS, Matrix
@@ -21,6 +22,7 @@ from tdl_tui.widgets.gradients import (
     LayerTable,
     Looks,
     draw_gradients,
+    fit_end,
     order,
     thinned,
     window,
@@ -101,6 +103,16 @@ def test_the_column_that_rows_are_sorted_by_is_shown_and_marked() -> None:
     assert "▾satur." in head.text and "75.0 %" in first.text and "50.0 %" in second.text
     assert "▴satur." in draw_gradients(table, 44, 3, DARK, Looks(rows, 0, "saturated_share", True))[0].text
     assert "satur" not in draw_gradients(table, 44, 3, DARK)[0].text
+
+
+@given(st.text("ab.é日", max_size=40), st.integers(0, 30))
+def test_of_a_long_name_the_end_is_kept(name: str, width: int) -> None:
+    found = fit_end(name, width)
+    assert cell_len(found) == width
+    if cell_len(name) <= width:
+        assert found.rstrip() == name
+    elif width > 3:
+        assert found.startswith("…") and name.endswith(found[1:].rstrip())
 
 
 def test_saturation_is_left_out_where_no_layer_can_be() -> None:
