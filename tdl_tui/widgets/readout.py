@@ -39,17 +39,15 @@ def _written(value: float) -> str:
 def legend(
     curves: Sequence[Curve], readings: Sequence[Reading | None] | None, step: int | None, room: int, palette: Palette
 ) -> list[Piece]:
-    """Each curve's name with its value in at most `room` cells: names are cut as long as they can be told apart, then
-    values left out; where that is too long too, there are as many as there is room for. At a cursor its `step` comes
+    """Each curve's name with its value in at most `room` cells: names are cut to what tells them apart, then values
+    left out; where that is too long too, there are as many as there is room for. At a cursor its `step` comes
     first, if it fits."""
     wide = FIGURE + (1 if readings is not None else 0)
     names = [curve.name for curve in curves]
     figures = [fit(figure(curve, readings, index), wide) for index, curve in enumerate(curves)]
-    cut = max(map(len, names), default=0)
     said = _said(curves, names, figures, palette)
-    while cut > 1 and _length(said) > room and len({name[: cut - 1] for name in names}) == len(set(names)):
-        cut -= 1
-        said = _said(curves, [name[:cut] for name in names], figures, palette)
+    if _length(said) > room:
+        said = _said(curves, _shortest(names), figures, palette)
     if _length(said) > room:
         said = _said(curves, names, [""] * len(names), palette)
     if _length(said) > room:
@@ -60,6 +58,14 @@ def legend(
     at = [] if step is None else [[(f"step {grouped(step)}", ink(palette.accent))]]
     parts = [*at, *said] if _length([*at, *said]) <= room else said
     return [piece for n, part in enumerate(parts) for piece in ([("  ", PLAIN)] if n else []) + part]
+
+
+def _shortest(names: Sequence[str]) -> list[str]:
+    """The names' beginnings, as short as they can be told apart: half of a word is worse than a letter."""
+    longest = max(map(len, names), default=0)
+    enough = (cut for cut in range(1, longest) if len({name[:cut] for name in names}) == len(set(names)))
+    cut = next(enough, longest)
+    return [name[:cut] for name in names]
 
 
 def _said(curves: Sequence[Curve], names: Sequence[str], figures: Sequence[str], palette: Palette) -> list[list[Piece]]:

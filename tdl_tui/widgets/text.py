@@ -59,7 +59,8 @@ def draw_text(
     for row, part in enumerate(shown):
         pieces: list[Piece] = [(part, ink(palette.text))]
         if row == 0 and cut:
-            pieces = [("…", ink(palette.muted)), (part[1:], ink(palette.text))]
+            said = part if cell_len(part) < room else part[1:]
+            pieces = [("…", ink(palette.muted)), (said, ink(palette.text))]
         if row == len(shown) - 1:
             pieces += [("▏", ink(palette.accent)), (following, ink(palette.target, bold=True))]
         out.append(line(pieces, width))

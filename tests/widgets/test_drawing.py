@@ -6,7 +6,7 @@ import math
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.style import Style
@@ -498,6 +498,7 @@ def test_a_wrapped_text_keeps_every_character(text: str, width: int) -> None:
 
 
 @given(st.lists(st.integers(0, len(LETTERS) - 1), min_size=1, max_size=300), widths, st.integers(0, 12))
+@example([0, 2], 6, 1)
 def test_the_end_of_a_text_is_in_sight(tokens: list[int], width: int, height: int) -> None:
     numbers = [float(token) for token in tokens]
     strips = draw_text(numbers, LETTERS, width, height, DARK, following="x")
