@@ -191,7 +191,7 @@ async def test_the_form_queues_and_stays_for_the_next(
 async def test_what_is_refused_is_said_and_not_queued(
     bench: Bench, home: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(experiment: spec.Experiment, home: Path) -> launch.Queued:
+    def refuse(experiment: spec.Experiment, home: Path, origin: object) -> launch.Queued:
         raise launch.LaunchError("the home folder is full")
 
     monkeypatch.setattr(launch, "enqueue", refuse)
