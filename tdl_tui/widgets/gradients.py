@@ -42,13 +42,12 @@ class Health(Enum):
 
 
 def health(gradient_norm: float, weight_norm: float, update_ratio: float) -> Health:
-    """A layer's health by its update ratio; a norm that is not finite goes first. NaN as ratio means: none measured."""
-    if (
-        not math.isfinite(gradient_norm)
-        or math.isinf(update_ratio)
-        or math.isinf(weight_norm)
-        or math.isnan(weight_norm)
-    ):
+    """A layer's health by its update ratio; a norm that is not finite goes first. NaN as ratio means: none measured.
+
+    A gradient of NaN has updates of NaN; where these are finite it is none at all, as of optimizers without one.
+    """
+    lost = math.isnan(gradient_norm) and math.isnan(update_ratio)
+    if lost or not math.isfinite(weight_norm) or math.isinf(gradient_norm) or math.isinf(update_ratio):
         return Health.ILL
     if math.isnan(update_ratio):
         return Health.UNKNOWN
@@ -281,6 +280,8 @@ def _row(
                 pieces.append((text, written(palette.bad, bold=True) if ill else written(palette.text)))
                 if spark:
                     points = [(s.step, s.rows[index][column.place]) for s in samples if index < len(s.rows)]
+                    if math.isnan(value) and not ill:
+                        points = []
                     history = sparkline(points, spark, table.reach, log=True)
                     pieces.append((" " + history[:past], written(palette.accent)))
                     pieces.append((history[past:], written(palette.faint)))
