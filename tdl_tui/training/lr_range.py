@@ -31,6 +31,7 @@ TOO_HIGH = 4.0
 MEMORY = 0.8
 """Of the smoothed loss that decides about the end, the share that the next step keeps."""
 REACH = 4
+ROUNDING = 1e-12  # of a loss: what means of equal numbers may differ by
 """The loss whose descent is measured is smoothed over so many steps to either side."""
 
 
@@ -130,7 +131,7 @@ def suggestion(rates: Sequence[float], losses: Sequence[float]) -> float | None:
     lowest = min(range(len(smooth)), key=smooth.__getitem__)
     scatter = [(loss - mean) ** 2 for loss, mean in zip(losses[: lowest + 1], smooth, strict=False)]
     deviation = math.sqrt(sum(scatter) / len(scatter))
-    if smooth[0] - smooth[lowest] <= deviation:
+    if smooth[0] - smooth[lowest] <= max(deviation, ROUNDING * abs(smooth[0])):
         return None
     return rates[min(range(lowest), key=lambda step: smooth[step + 1] - smooth[step])]
 

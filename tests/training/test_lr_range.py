@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from toy_training import CPU, prepared_for, toy
@@ -179,6 +179,7 @@ def test_a_suggestion_does_not_depend_on_the_losss_unit(values: list[float], pow
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=40).map(sorted))
+@example([0.4712645696588501] * 6)
 def test_losses_that_only_rise_suggest_nothing(values: list[float]) -> None:
     assert suggestion([float(step + 1) for step in range(len(values))], values) is None
 
