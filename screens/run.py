@@ -312,21 +312,11 @@ class RunScreen(Steering):
 
     def on_add_probes(self, message: AddProbes) -> None:
         try:
-            self._follow_examples(example_numbers(message.text))
+            examples = example_numbers(message.text)
         except ValueError as error:
             self.say(str(error), bad=True)
-
-    @work(thread=True, group="steer")
-    def _follow_examples(self, examples: list[int]) -> None:
-        from tdl_tui.worker import steer
-
-        try:
-            said = steer.probe(self.folder, examples)
-        except steer.SteerError as error:
-            self.app.call_from_thread(self.say, str(error), bad=True)
-        else:
-            self.app.call_from_thread(self.say, said)
-        self._wake.set()
+            return
+        self.carry_out("following more examples …", lambda steer, folder: str(steer.probe(folder, examples)))
 
     def action_moment(self, by: int) -> None:
         if self.snapshot is not None:
