@@ -15,7 +15,7 @@ from tdl_tui.runs.records import State
 from tdl_tui.settables import settable
 from tdl_tui.spec import SpecError
 from tdl_tui.widgets.live_screen import LiveScreen
-from tdl_tui.widgets.numbers import brief
+from tdl_tui.widgets.numbers import brief, size
 
 from .confirm import AskScreen, ConfirmScreen
 
@@ -218,7 +218,7 @@ class Steering(LiveScreen[None]):
         choices = []
         for one in found:
             what = "" if one.whole else ", weights alone"
-            choices.append(Choice(one.short, f"step {one.step:,}, {age(now - one.time)} ago, {_size(one.size)}{what}"))
+            choices.append(Choice(one.short, f"step {one.step:,}, {age(now - one.time)} ago, {size(one.size)}{what}"))
 
         def answered(name: str | None) -> None:
             if name is not None:
@@ -263,7 +263,3 @@ def _origin(folder: Path, name: str) -> Any:
     found = origin(folder, name)
     refuse_unnamed(folder.parent.parent, found.experiment)  # the form would read them
     return found
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
