@@ -378,7 +378,7 @@ async def test_only_what_there_is_can_be_gone_to(travel: Travel) -> None:
     offered = {hint.what for hint in hints(travel.screen)}
     assert keys <= offered and "back" not in offered
     bar = travel.screen.query_one(KeyBar)
-    assert "esc live" in bar.render_line(0).text
+    await travel.until(travel.pilot, lambda: "esc live" in bar.render_line(0).text)
 
 
 async def test_the_panel_with_the_focus_has_the_accent_and_its_keys_stand_after_the_screens(travel: Travel) -> None:
@@ -395,6 +395,8 @@ async def test_the_panel_with_the_focus_has_the_accent_and_its_keys_stand_after_
         await travel.until(travel.pilot, lambda id=id: chosen() == [id])
         assert travel.screen.focused and travel.screen.focused.id == id
         own = [hint for hint in hints(travel.screen) if hint.node is travel.screen.focused and hint.shown]
+        said = ["← past", *(f"{hint.keys[0]} {hint.what}" for hint in own[:1])]
+        await travel.until(travel.pilot, lambda said=said: all(key in bar.render_line(0).text for key in said))
         keys = bar.render_line(0).text
         for hint in own[:1]:
             assert keys.index(f"{hint.keys[0]} {hint.what}") > keys.index("← past")
