@@ -7,6 +7,9 @@ from collections import deque
 from math import inf
 from statistics import median
 
+AHEAD = 10.0
+"""Seconds whose share is there from the start, and is saved at most: so the first moments are seen closely."""
+
 
 class Spacing:
     """Something is `due` at a time of `time.perf_counter`: at least `seconds` after the last time, and once what it
@@ -17,22 +20,31 @@ class Spacing:
         self._share = share
         self._seconds = seconds
         self._costs: deque[float] = deque(maxlen=5)
+        self._saved = AHEAD * share
+        self._since = time.perf_counter()
 
     def begin(self) -> None:
         """It is being done: not due again before its cost is known."""
         self.due = inf
 
     def paid(self, cost: float) -> None:
-        """It has cost so many seconds. The first, for which nothing was saved up, is paid off beside the next."""
-        times = 1 if self._costs else 2
+        """It has cost so many seconds."""
         self._costs.append(cost)
-        self._wait(times)
+        self._save(median(self._costs))
+        self._wait()
 
     def change(self, share: float) -> None:
         """From now on it may take that share, above 0."""
+        self._save(0.0)
+        self._saved *= share / self._share
         self._share = share
         if self._costs:
-            self._wait(1)
+            self._wait()
 
-    def _wait(self, times: int) -> None:
-        self.due = time.perf_counter() + max(self._seconds, times * median(self._costs) / self._share)
+    def _save(self, cost: float) -> None:
+        now = time.perf_counter()
+        self._saved = min(AHEAD * self._share, self._saved + (now - self._since) * self._share - cost)
+        self._since = now
+
+    def _wait(self) -> None:
+        self.due = self._since + max(self._seconds, (median(self._costs) - self._saved) / self._share)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import math
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tdl_tui.training.spacing import Spacing
+from tdl_tui.training.spacing import AHEAD, Spacing
 
 
 @pytest.fixture
@@ -14,16 +17,36 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_what_it_costs_is_saved_up_first(clock: list[float]) -> None:
-    spacing = Spacing(0.01, 0.5)
+def test_the_share_of_the_first_seconds_is_there_at_once(clock: list[float]) -> None:
+    spacing = Spacing(0.01, 0.5)  # 0.1 seconds ahead
     assert spacing.due < clock[0]
     spacing.begin()
     assert math.isinf(spacing.due)
-    spacing.paid(0.02)
-    assert spacing.due == pytest.approx(104.0)  # the first one's, and the next one's
-    clock[0] = 104.0
     spacing.paid(0.04)
-    assert spacing.due == pytest.approx(107.0)  # the median of both
+    assert spacing.due == 100.5  # 0.06 are left for another
+    clock[0] = 100.5
+    spacing.paid(0.04)
+    assert spacing.due == pytest.approx(102.0)  # 0.02 and a half per cent of a second are left
+
+
+def test_what_costs_more_than_that_is_saved_up_first(clock: list[float]) -> None:
+    spacing = Spacing(0.01, 0.5)
+    spacing.paid(0.2)
+    assert spacing.due == pytest.approx(130.0)  # as much is still owed, and the next one's
+    clock[0] = 130.0
+    spacing.paid(0.4)
+    assert spacing.due == pytest.approx(170.0)  # the median of both, and what this one had more
+
+
+@given(st.floats(0, 0.5), st.integers(1, 50), st.floats(0.001, 0.5))
+def test_over_any_time_it_keeps_to_its_share(cost: float, times: int, share: float) -> None:
+    now = 100.0
+    with patch("tdl_tui.training.spacing.time.perf_counter", lambda: now):
+        spacing = Spacing(share, 0.5)
+        for done in range(times):
+            now = max(now, spacing.due)
+            spacing.paid(cost)
+            assert done * cost <= share * (AHEAD + now - 100.0) + 1e-9  # the first is done in any case
 
 
 def test_what_costs_little_keeps_its_distance(clock: list[float]) -> None:
@@ -36,6 +59,7 @@ def test_another_share_counts_at_once(clock: list[float]) -> None:
     spacing = Spacing(0.01, 0.5)
     spacing.change(0.02)
     assert spacing.due < clock[0]  # nothing was paid yet
-    spacing.paid(0.1)
+    spacing.paid(0.3)
+    assert spacing.due == pytest.approx(120.0)
     spacing.change(0.1)
-    assert spacing.due == pytest.approx(101.0)
+    assert spacing.due == pytest.approx(108.0)  # what is owed is owed in seconds of training
