@@ -13,7 +13,7 @@ AHEAD = 10.0
 
 class Spacing:
     """Something is `due` at a time of `time.perf_counter`: at least `seconds` after the last time, and once what it
-    costs (the median of the last five) has been saved up at a `share` of the time."""
+    has cost so far (each time the median of the last five) has been earned at a `share` of the time."""
 
     def __init__(self, share: float, seconds: float) -> None:
         self.due = 0.0
@@ -30,21 +30,21 @@ class Spacing:
     def paid(self, cost: float) -> None:
         """It has cost so many seconds."""
         self._costs.append(cost)
-        self._save(median(self._costs))
+        self._save()
+        self._saved -= median(self._costs)
         self._wait()
 
     def change(self, share: float) -> None:
         """From now on it may take that share, above 0."""
-        self._save(0.0)
-        self._saved *= share / self._share
+        self._save()
         self._share = share
         if self._costs:
             self._wait()
 
-    def _save(self, cost: float) -> None:
+    def _save(self) -> None:
         now = time.perf_counter()
-        self._saved = min(AHEAD * self._share, self._saved + (now - self._since) * self._share - cost)
+        self._saved = min(AHEAD * self._share, self._saved + (now - self._since) * self._share)
         self._since = now
 
     def _wait(self) -> None:
-        self.due = self._since + max(self._seconds, (median(self._costs) - self._saved) / self._share)
+        self.due = self._since + max(self._seconds, -self._saved / self._share)

@@ -22,20 +22,23 @@ def test_the_share_of_the_first_seconds_is_there_at_once(clock: list[float]) -> 
     assert spacing.due < clock[0]
     spacing.begin()
     assert math.isinf(spacing.due)
-    spacing.paid(0.04)
-    assert spacing.due == 100.5  # 0.06 are left for another
+    spacing.paid(0.06)
+    assert spacing.due == 100.5  # 0.04 are left
     clock[0] = 100.5
-    spacing.paid(0.04)
-    assert spacing.due == pytest.approx(102.0)  # 0.02 and a half per cent of a second are left
+    spacing.paid(0.06)
+    assert spacing.due == pytest.approx(102.0)  # 0.02 are owed, but for what half a second has earned
 
 
-def test_what_costs_more_than_that_is_saved_up_first(clock: list[float]) -> None:
+def test_what_costs_more_than_that_is_earned_before_the_next(clock: list[float]) -> None:
     spacing = Spacing(0.01, 0.5)
     spacing.paid(0.2)
-    assert spacing.due == pytest.approx(130.0)  # as much is still owed, and the next one's
-    clock[0] = 130.0
+    assert spacing.due == pytest.approx(110.0)
+    clock[0] = 110.0
     spacing.paid(0.4)
-    assert spacing.due == pytest.approx(170.0)  # the median of both, and what this one had more
+    assert spacing.due == pytest.approx(140.0)  # the median of both
+    clock[0] = 200.0
+    spacing.paid(0.5)
+    assert spacing.due == pytest.approx(230.0)  # of a long wait no more is left than there was at first
 
 
 @given(st.floats(0, 0.5), st.integers(1, 50), st.floats(0.001, 0.5))
@@ -46,7 +49,7 @@ def test_over_any_time_it_keeps_to_its_share(cost: float, times: int, share: flo
         for done in range(times):
             now = max(now, spacing.due)
             spacing.paid(cost)
-            assert done * cost <= share * (AHEAD + now - 100.0) + 1e-9  # the first is done in any case
+            assert done * cost <= share * (AHEAD + now - 100.0) + 1e-9  # all but the last are earned
 
 
 def test_what_costs_little_keeps_its_distance(clock: list[float]) -> None:
@@ -59,7 +62,7 @@ def test_another_share_counts_at_once(clock: list[float]) -> None:
     spacing = Spacing(0.01, 0.5)
     spacing.change(0.02)
     assert spacing.due < clock[0]  # nothing was paid yet
-    spacing.paid(0.3)
+    spacing.paid(0.6)
     assert spacing.due == pytest.approx(120.0)
     spacing.change(0.1)
-    assert spacing.due == pytest.approx(108.0)  # what is owed is owed in seconds of training
+    assert spacing.due == pytest.approx(104.0)
