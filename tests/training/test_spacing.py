@@ -62,7 +62,7 @@ def test_another_share_counts_at_once(clock: list[float]) -> None:
     spacing = Spacing(0.01, 0.5)
     spacing.change(0.02)
     assert spacing.due < clock[0]  # nothing was paid yet
-    spacing.paid(0.6)
+    spacing.paid(0.5)
     assert spacing.due == pytest.approx(120.0)
     spacing.change(0.1)
     assert spacing.due == pytest.approx(104.0)
