@@ -185,8 +185,16 @@ class Looks:
     chosen: int | None = None
 
 
-def fit_end(name: str, width: int) -> str:
-    """A path in exactly `width` cells: of one that is longer the end, which tells it from its neighbours."""
+def fit_path(name: str, width: int) -> str:
+    """A path in exactly `width` cells. Of the parts of one that is longer the letter and the number stay, from the left
+    on as far as needed (stage1.block2.conv1, s1.b2.conv1); of what is then still longer the end."""
+    parts = name.split(".")
+    for place, part in enumerate(parts):
+        if cell_len(".".join(parts)) <= width:
+            break
+        stem = part.rstrip("0123456789")
+        parts[place] = stem[:1] + part[len(stem) :]
+    name = ".".join(parts)
     while cell_len(name) > width > 0:
         name = "…" + name[1 + name.startswith("…") :]
     return fit(name, width)
@@ -270,7 +278,7 @@ def _row(
     if table.shown is not None and index >= len(table.shown.rows):
         mark = Health.UNKNOWN
     hue = written(_color(mark, palette))
-    pieces: list[Piece] = [(fit_end(table.names[index], name_width), written(palette.text))]
+    pieces: list[Piece] = [(fit_path(table.names[index], name_width), written(palette.text))]
     for column in columns:
         value = table.value(index, column)
         text = fit(_figure(column, value), column.width, "right")

@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from .axes import Scale, Span, growing
 from .chart import x_labels
-from .gradients import fit_end, thinned
+from .gradients import fit_path, thinned
 from .lines import PLAIN, Piece, fit, ink, line
 from .numbers import brief
 from .palette import Palette, blended
@@ -141,7 +141,7 @@ def draw_heat(
         on = palette.raised if index == chosen else None
         levels = _levels(cells, values, scale)
         drawn = [(" ", PLAIN), ("│", ink(palette.faint)), *shades(levels, palette)]
-        strips.append(line([(fit_end(name, gutter - 1), ink(palette.text, on=on)), *drawn], width))
+        strips.append(line([(fit_path(name, gutter - 1), ink(palette.text, on=on)), *drawn], width))
         strips += [line([(fit("", gutter - 1), PLAIN), *drawn], width)] * (thick - 1)
     strips.append(axis(x, along, gutter, columns, width, palette, cursor))
     return strips

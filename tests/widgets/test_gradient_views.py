@@ -22,7 +22,7 @@ from tdl_tui.widgets.gradients import (
     LayerTable,
     Looks,
     draw_gradients,
-    fit_end,
+    fit_path,
     order,
     thinned,
     window,
@@ -105,14 +105,28 @@ def test_the_column_that_rows_are_sorted_by_is_shown_and_marked() -> None:
     assert "satur" not in draw_gradients(table, 44, 3, DARK)[0].text
 
 
-@given(st.text("ab.é日", max_size=40), st.integers(0, 30))
-def test_of_a_long_name_the_end_is_kept(name: str, width: int) -> None:
-    found = fit_end(name, width)
+@given(st.text("ab.1é日", max_size=40), st.integers(0, 30))
+def test_a_long_name_is_shortened_and_keeps_its_end(name: str, width: int) -> None:
+    found = fit_path(name, width)
     assert cell_len(found) == width
     if cell_len(name) <= width:
         assert found.rstrip() == name
-    elif width > 3:
-        assert found.startswith("…") and name.endswith(found[1:].rstrip())
+    elif width and "…" not in found:
+        pairs = list(zip(found.rstrip().split("."), name.split("."), strict=True))
+        assert all(short[:1] == part[:1] and len(short) <= len(part) for short, part in pairs)
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (18, "s1.block12.conv2  "),
+        (12, "s1.b12.conv2"),
+        (11, "s1.b12.c2  "),
+        (6, "…12.c2"),
+    ],
+)
+def test_the_letter_and_the_number_of_a_part_stay(width: int, shown: str) -> None:
+    assert fit_path("stage1.block12.conv2", width) == shown
 
 
 def test_saturation_is_left_out_where_no_layer_can_be() -> None:
