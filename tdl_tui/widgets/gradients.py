@@ -228,7 +228,8 @@ def draw_gradients(
     for index in shown:
         on = palette.raised if index == looks.chosen else None
         pieces = _row(table, index, columns, history, name_width, spark, past, words, palette, on)
-        out.append(line([*pieces, (" " * width, ink(palette.text, on=on) if on else PLAIN)], width))
+        rest = " " * (width - sum(cell_len(text) for text, _ in pieces))
+        out.append(line([*pieces, (rest, ink(palette.text, on=on) if on else PLAIN)], width))
     return out[:height]
 
 

@@ -105,6 +105,13 @@ def test_the_column_that_rows_are_sorted_by_is_shown_and_marked() -> None:
     assert "satur" not in draw_gradients(table, 44, 3, DARK)[0].text
 
 
+@pytest.mark.parametrize("chosen", [None, 0])
+def test_beside_a_row_on_a_wide_screen_is_nothing(chosen: int | None) -> None:
+    table = table_of([(0.1, 1.0, 1e-3, 0.0, 1.0, 0.25, 0.75)])
+    for strip in draw_gradients(table, 200, 3, DARK, Looks((0,), 0, chosen=chosen)):
+        assert strip.cell_length == 200 and "…" not in strip.text
+
+
 @given(st.text("ab.1é日", max_size=40), st.integers(0, 30))
 def test_a_long_name_is_shortened_and_keeps_its_end(name: str, width: int) -> None:
     found = fit_path(name, width)
