@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
@@ -104,21 +105,35 @@ class SpanUpdate(ChopsUpdate):
 
     def render_segments(self, console: Console) -> str:
         pen = Pen(COLOR_SYSTEMS.get(console.color_system or "truecolor", ColorSystem.TRUECOLOR))
+        after = (-1, -1)
+        for y, x, segment in self._in_order():
+            if (y, x) != after:
+                pen.move(x, y)
+            pen.write(segment)
+            after = (y, x + segment.cell_length)
+        return pen.finish()
+
+    def _in_order(self) -> Iterable[tuple[int, int, Segment]]:
         groups: dict[Style | None, list[tuple[int, int, Segment]]] = {}
+        for part in self._parts():
+            groups.setdefault(part[2].style, []).append(part)
+        return chain.from_iterable(groups.values())
+
+    def _parts(self) -> Iterator[tuple[int, int, Segment]]:
+        """The changed cells, line by line: of each piece the line, the column and what stands there."""
         for y, left, right in self.spans:
             for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
-                if strip is None or x >= right or end <= left:
-                    continue
-                for at, segment in cut(strip, x, left, min(end, right)):
-                    groups.setdefault(segment.style, []).append((y, at, segment))
-        for group in groups.values():
-            after = (-1, -1)
-            for y, x, segment in group:
-                if (y, x) != after:
-                    pen.move(x, y)
-                pen.write(segment)
-                after = (y, x + segment.cell_length)
-        return pen.finish()
+                if strip is not None and x < right and end > left:
+                    for at, segment in cut(strip, x, left, min(end, right)):
+                        yield y, at, segment
+
+
+class NewLayout(SpanUpdate):
+    """The changed cells of a screen that is another one, line by line: over a slow line it is seen to come, and colour
+    by colour it would be a riddle for so long."""
+
+    def _in_order(self) -> Iterable[tuple[int, int, Segment]]:
+        return self._parts()
 
 
 Span = tuple[int, int, int]
@@ -218,4 +233,4 @@ class Shown:
             ]
         else:
             spans = [(y, 0, len(line)) for y, line in enumerate(after)]
-        return SpanUpdate([{0: strip} for strip in strips], spans, [[len(line)] for line in after])
+        return NewLayout([{0: strip} for strip in strips], spans, [[len(line)] for line in after])

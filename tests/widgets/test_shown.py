@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyte
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,3 +71,11 @@ def test_after_the_terminal_was_lost_sight_of_everything_is_sent() -> None:
     assert sent(shown.changes(whole(frame))) == ""
     shown.forget()
     assert sent(shown.changes(whole(frame))) == first
+
+
+@given(screens, screens)
+def test_another_screen_comes_line_by_line(before: list[Strip], after: list[Strip]) -> None:
+    shown = Shown()
+    shown.changes(whole(before))
+    places = [(int(y), int(x)) for y, x in re.findall(r"\x1b\[(\d+);(\d+)H", sent(shown.changes(whole(after))))]
+    assert places == sorted(places)
