@@ -13,12 +13,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
+from textual.timer import Timer
 
 from tdl_tui.runs.records import State
 from tdl_tui.widgets.chart_view import SMOOTHING, View, following, next_scale
 
 from .chart_memory import kind_of
-from .diagnoses import show_diagnoses
 from .frame import KeyBar
 from .run_charts import ChartPanel, Look
 from .run_gradients import GradientPanel
@@ -33,6 +33,8 @@ from .runs import workbench
 
 PATIENCE = 0.5
 """Seconds for which another program may have it locked before that is said."""
+SAID = 8.0
+"""Seconds for which it is said what became of a command, which is then an event; what went wrong stays to be read."""
 TIME = Binding.Group("Time")
 LOOKING = Binding.Group("Look")
 PANELS = Binding.Group("Panels")
@@ -121,11 +123,11 @@ class RunScreen(Steering):
         self._remembering = threading.Lock()
         self._wants = Wants(self._width)
         self._wanted = (0, 0, True)
+        self._said: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield HeaderPanel(id="header")
         yield MachinePanel(id="machine")
-        yield NoticePanel(id="notice")
         with Vertical(id="panels"):
             with Horizontal(id="charts", classes="row"):
                 yield ChartPanel("loss", "1", "loss", id="loss")
@@ -136,6 +138,7 @@ class RunScreen(Steering):
                 yield GradientPanel("gradients", "4", id="gradients")
             with Horizontal(id="below", classes="row"):
                 yield EventsPanel("events", "5", id="events")
+        yield NoticePanel(id="notice")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -229,15 +232,17 @@ class RunScreen(Steering):
     def _show(self) -> None:
         if not self.is_active:
             return  # what lies above covers it; it is shown when this screen is back
-        fits = self.query_one(MachinePanel).fits(self.snapshot, self.size)
-        if _wants(self.snapshot) != self._wanted or not fits:
-            self._arrange()
         # The whole screen goes to another moment at once: when that has been read.
         choices = replace(self.choices, at=self.snapshot.at if self.snapshot else None)
+        notice = self.query_one(NoticePanel)
+        noticed = notice.display
+        notice.take(self.snapshot, choices)
+        fits = self.query_one(MachinePanel).fits(self.snapshot, self.size)
+        if _wants(self.snapshot) != self._wanted or not fits or notice.display != noticed:
+            self._arrange()
         for panel in self.query(Panel):
             if panel.display:
                 panel.take(self.snapshot, choices)
-        self.query_one(NoticePanel).take(self.snapshot, choices)
         self._want()
 
     def _want(self) -> None:
@@ -254,11 +259,12 @@ class RunScreen(Steering):
         """Shares out the lines; where one panel is enlarged it has them all."""
         enlarged = _PANELS.get(self.enlarged, "")
         panels = self.query_one("#panels")
-        notice = self.query_one(NoticePanel)
         machine = self.query_one(MachinePanel).fit(self.snapshot, self.size)
-        available = self.size.height - 3 - (1 if notice.display else 0) - machine
+        available = self.size.height - 3 - machine
         rows, layers, drawn = self._wanted = _wants(self.snapshot)
-        for row, height in zip(panels.children, heights(available, rows, layers, drawn=drawn), strict=True):
+        charts, middle, happenings = heights(available, rows, layers, drawn=drawn)
+        happenings -= self.query_one(NoticePanel).display  # which comes and goes: nothing else moves for it
+        for row, height in zip(panels.children, (charts, middle, happenings), strict=True):
             inside = [child.id for child in row.children]
             row.display = not enlarged or enlarged in inside
             row.styles.height = "1fr" if enlarged or row.id == "charts" else height
@@ -365,6 +371,8 @@ class RunScreen(Steering):
         self._show()
 
     def action_diagnoses(self) -> None:
+        from .diagnoses import show_diagnoses
+
         if self.snapshot is not None:
             show_diagnoses(self, self.snapshot)
 
@@ -390,6 +398,8 @@ class RunScreen(Steering):
             self.action_enlarge(self.enlarged)
         elif len(self.app.screen_stack) > 1:
             self.dismiss()
+        else:
+            workbench(self).show_runs(self.folder)
 
     def look_now(self) -> None:
         self._wake.set()
@@ -398,6 +408,9 @@ class RunScreen(Steering):
         if self.is_mounted:
             self.query_one(NoticePanel).say(text, bad=bad)
             self._arrange()
+            if self._said is not None:
+                self._said.stop()
+            self._said = self.set_timer(SAID, lambda: self.say("")) if text and not bad else None
 
 
 def _wants(snapshot: Snapshot | None) -> tuple[int, int, bool]:

@@ -108,7 +108,7 @@ class NoticePanel(Panel):
         self.bad = False
 
     def say(self, text: str, *, bad: bool = False) -> None:
-        """Shows what became of a command until the next one."""
+        """Shows what became of a command."""
         self.said, self.bad = text, bad
         self._arrange()
 
