@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
+from torch._C._autograd import DeviceType
 from torch.autograd.profiler_util import FunctionEventAvg
 from torch.profiler import ProfilerActivity, profile
 
@@ -55,6 +56,7 @@ class Profiler:
             return
         self._first, self.last, self._asked = step + 1, step + self._asked, 0
         cuda = [ProfilerActivity.CUDA] if self._device.type == "cuda" else []
+        self._settle()  # what the device still has to do is of no step that is profiled
         self._at_work = profile(activities=[ProfilerActivity.CPU, *cuda])
         self._at_work.start()
         self._started = time.perf_counter()
@@ -63,8 +65,7 @@ class Profiler:
         """Ends after the last of the steps, or `now`; writes the trace and says what was found."""
         if self._at_work is None or not (now or step >= self.last):
             return
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        self._settle()
         seconds = time.perf_counter() - self._started
         at_work, self._at_work, self.last = self._at_work, None, -1
         at_work.stop()
@@ -81,14 +82,22 @@ class Profiler:
         self._recorder.event("profile", found.text(), step, found.document())
         self._recorder.flush()
 
+    def _settle(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
     def _dearest(self, at_work: profile, seconds: float) -> tuple[Operator, ...]:
-        """The operators that took most: of the device's time on CUDA, else of the CPU's, without those they called."""
+        """The operators that took most: of the device's time on CUDA, else of the CPU's, without those they called.
+
+        An operator has the time of the kernels that it started; these stand in the profile once more, on their own.
+        """
 
         def took(found: FunctionEventAvg) -> float:
             spent = found.self_device_time_total if self._device.type == "cuda" else found.self_cpu_time_total
             return float(spent) / 1e6
 
-        dearest = sorted(at_work.key_averages(), key=took, reverse=True)[:SHOWN]
+        operators = [found for found in at_work.key_averages() if found.device_type == DeviceType.CPU]
+        dearest = sorted(operators, key=took, reverse=True)[:SHOWN]
         return tuple(
             Operator(found.key, found.count, took(found), took(found) / seconds) for found in dearest if took(found)
         )

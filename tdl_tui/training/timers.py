@@ -12,6 +12,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from math import ceil, inf
 from statistics import median
 from typing import Any, Protocol, TypeVar
@@ -42,6 +44,9 @@ class Clock(Protocol):
     def wait(self, mark: Any) -> None:
         """Returns when it has passed."""
 
+    def free(self, marks: Iterable[Any]) -> None:
+        """Nobody asks about these any more, of which some come more than once; all have passed."""
+
 
 class HostClock:
     """The host's time, which is that of a CPU's training too."""
@@ -57,15 +62,21 @@ class HostClock:
     def wait(self, mark: float) -> None:
         pass
 
+    def free(self, marks: Iterable[float]) -> None:
+        pass
+
 
 class CudaClock:
-    """The time at which a CUDA device gets to what was queued before a mark."""
+    """The time at which a CUDA device gets to what was queued before a mark. Events are recorded again when their
+    figures have been read: to make one takes longer than to record it."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
+        self._make = partial(torch.cuda.Event, enable_timing=True)
+        self._free: list[torch.cuda.Event] = []
 
     def mark(self) -> torch.cuda.Event:
-        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        event = self._free.pop() if self._free else self._make()
         event.record(torch.cuda.current_stream(self._device))
         return event
 
@@ -77,6 +88,9 @@ class CudaClock:
 
     def wait(self, mark: torch.cuda.Event) -> None:
         mark.synchronize()
+
+    def free(self, marks: Iterable[torch.cuda.Event]) -> None:
+        self._free += {id(mark): mark for mark in marks}.values()
 
 
 Batch = TypeVar("Batch")
@@ -95,6 +109,12 @@ class _Window:
     last: Any
     laps: Laps
     spans: Laps
+
+    def marks(self) -> Iterator[Any]:
+        """Those that no other window has, some more than once: with the last the next one begins."""
+        yield self.first
+        for _, first, last in chain(self.laps, self.spans):
+            yield from (first, last)
 
 
 class Timers:
@@ -169,6 +189,9 @@ class Timers:
     @contextmanager
     def measured(self, part: str) -> Iterator[None]:
         """What is done within is `part`, and belongs to no lap. One within another is not the other's."""
+        if not self._tells:
+            yield
+            return
         now = self._mark()
         if self._open:
             self._spans.append((self._open[-1], self._since, now))
@@ -208,6 +231,7 @@ class Timers:
             if wait:
                 self._clock.wait(window.last)
             self._record(window)
+            self._clock.free(window.marks())
 
     def _record(self, window: _Window) -> None:
         spans, laps = self._sums(window.spans), self._sums(window.laps)
@@ -239,15 +263,23 @@ class Timers:
         return _summed((part, self._clock.seconds(first, last)) for part, first, last in laps)
 
     def _try_out(self) -> float:
-        """What the laps of one step cost, reading them included: seconds."""
-        started = time.perf_counter()
-        self._left, self._last, self._sampling = 0, self._mark(), True
-        for _ in self.steps(range(TRIES)):
-            for part in IN_STEPS[1:]:
-                self.lap(part)
-        self._clock.wait(self._last)
-        self._sums(self._laps)
-        return (time.perf_counter() - started) / TRIES
+        """What the laps of one step cost the host, reading them included: seconds. The first try makes ready what the
+        second finds, and what the device had to do before is waited for."""
+        for _ in range(2):
+            self._last = self._mark()
+            self._clock.wait(self._last)
+            self._laps, self._left, self._sampling = [], 0, True
+            started = time.perf_counter()
+            for _ in self.steps(range(TRIES)):
+                for part in IN_STEPS[1:]:
+                    self.lap(part)
+            cost = time.perf_counter() - started
+            self._clock.wait(self._last)
+            started = time.perf_counter()
+            self._sums(self._laps)
+            cost += time.perf_counter() - started
+            self._clock.free(mark for _, *both in self._laps for mark in both)
+        return cost / TRIES
 
 
 def _summed(found: Iterable[tuple[str, float]]) -> Counter[str]:

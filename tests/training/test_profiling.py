@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
+from torch._C._autograd import DeviceType
+from torch.autograd.profiler_util import FunctionEventAvg
 from toy_training import Asked, AtSteps, Recording, run_toy, same, toy, trainer_for, weights
 
 from tdl_tui.runs.profiles import MOST_STEPS, profile_of
 from tdl_tui.runs.records import State
+from tdl_tui.training.profiling import Profiler
 
 CHOSEN: dict[str, Any] = {"training": {"epochs": 2}, "telemetry": {"budget": 0.0}}
 
@@ -74,3 +79,24 @@ def test_a_trace_that_cannot_be_written_leaves_the_training_alone(tmp_path: Path
     recording, _, state = profiled(tmp_path, {3: [Asked("profile", {"steps": 2})]})
     assert state is State.FINISHED
     assert any("profile could not be written" in text for text in recording.texts("warning"))
+
+
+def test_on_a_gpu_a_kernel_counts_once_for_the_operator_that_started_it(tmp_path: Path) -> None:
+    def row(name: str, kind: DeviceType, microseconds: int) -> FunctionEventAvg:
+        made = FunctionEventAvg()
+        made.key, made.count, made.device_type, made.self_device_time_total = name, 3, kind, microseconds
+        return made
+
+    class AtWork(SimpleNamespace):
+        def key_averages(self) -> list[FunctionEventAvg]:
+            return [
+                row("aten::mm", DeviceType.CPU, 600),
+                row("ampere_sgemm_64x32", DeviceType.CUDA, 600),
+                row("Optimizer.step#Adam.step", DeviceType.CUDA, 900),
+                row("aten::add_", DeviceType.CPU, 200),
+                row("cudaLaunchKernel", DeviceType.CPU, 0),
+            ]
+
+    profiler = Profiler(Recording(), torch.device("cuda:0"), tmp_path)
+    found = profiler._dearest(AtWork(), 0.001)  # type: ignore[arg-type]  # what it asks of a profile
+    assert [(o.name, o.share) for o in found] == [("aten::mm", pytest.approx(0.6)), ("aten::add_", pytest.approx(0.2))]
