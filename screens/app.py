@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -97,7 +97,6 @@ class Workbench(App[None]):
     """The home folder, the spare worker, the themes and the way between screens."""
 
     TITLE = "tdl"
-    CSS_PATH: ClassVar[list[str | PurePath]] = ["app.tcss", "runs.tcss"]  # a default screen's own would not be read
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_actions}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+t", "switch_theme", "light or dark", show=False),
@@ -116,7 +115,8 @@ class Workbench(App[None]):
         spare: bool = True,
         display: Display = EVERYTHING,
     ) -> None:
-        super().__init__()
+        first = "runs.tcss" if open_folder is None else "run.tcss"
+        super().__init__(css_path=["app.tcss", first])  # a default screen's own would not be read
         self.shown_on = display
         self._on_terminal = Shown()
         self._filter_for(display)
@@ -159,13 +159,18 @@ class Workbench(App[None]):
         return PacedDriver if found is LinuxDriver else found
 
     def get_default_screen(self) -> Screen[Any]:
-        return RunsScreen()
+        """The table of runs; the screen of the run that was asked for, without the table beneath it."""
+        if self._open_first is None:
+            return RunsScreen()
+        from .run import RunScreen
+
+        screen = RunScreen(self._open_first)
+        screen._push_result_callback(self, None)  # Textual forgets it here, and could not switch to another screen
+        return screen
 
     def on_mount(self) -> None:
         go_on_after_stops(self, self.repaint)
-        if self._open_first is not None:
-            self.open_run(self._open_first)
-        elif self._new_first is not None:
+        if self._new_first is not None:
             self.new(self._new_first)
         self.call_after_refresh(self._after_first_paint)
 
@@ -176,6 +181,10 @@ class Workbench(App[None]):
         self.push_screen(RunScreen(folder))
         if isinstance(table := self.screen_stack[0], RunsScreen):
             table.awaited = folder.name
+
+    def show_runs(self, opened: Path) -> None:
+        """Shows the table of runs in the place of a run's screen that has nothing beneath it."""
+        self.switch_screen(RunsScreen(opened.name))
 
     def new(self, document: Mapping[str, Any] | None = None, origin: Origin | None = None) -> None:
         """Shows the form, filled from a document where one is given; with an `origin` what it launches is a fork."""

@@ -8,8 +8,8 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path, PurePath
-from typing import Any, ClassVar, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from rich.color import Color
 from rich.console import Console
@@ -84,10 +84,8 @@ class _Still(RunScreen):
 class _Once(Workbench):
     """A workbench that shows one run and makes nothing ready for later."""
 
-    CSS_PATH: ClassVar[list[str | PurePath]] = ["app.tcss", "run.tcss"]
-
     def __init__(self, folder: Path, display: Display) -> None:
-        super().__init__(folder.parent.parent, spare=False, display=display)
+        super().__init__(folder.parent.parent, folder, spare=False, display=display)
         self._folder = folder
 
     def get_default_screen(self) -> Screen[Any]:

@@ -12,8 +12,6 @@ from textual import work
 from textual.binding import Binding, BindingType
 
 from tdl_tui.runs.records import State
-from tdl_tui.settables import settable
-from tdl_tui.spec import SpecError
 from tdl_tui.widgets.live_screen import LiveScreen
 from tdl_tui.widgets.numbers import brief, size
 
@@ -144,6 +142,9 @@ class Steering(LiveScreen[None]):
     # ------------------------------------------------------------------------------------------------------- values
 
     def action_learning_rate(self) -> None:
+        from tdl_tui.settables import settable
+        from tdl_tui.spec import SpecError
+
         now = self.snapshot.latest.get("lr", math.nan) if self.snapshot else math.nan
 
         def answered(text: str | None) -> None:
@@ -161,6 +162,8 @@ class Steering(LiveScreen[None]):
 
     def set_values(self, values: dict[str, Any]) -> None:
         """Changes values of the run, by their paths."""
+        from tdl_tui.settables import settable
+
         what = ", ".join(settable(path).label for path in values)
         self.carry_out(f"setting {what} …", lambda steer, folder: steer.set_value(folder, values))
 

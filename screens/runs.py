@@ -192,11 +192,11 @@ class RunsScreen(LiveScreen[None]):
         Binding("q", "app.quit", "quit", show=False),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, awaited: str = "") -> None:
         super().__init__()
         self._reading = False
         self._deleted: list[tuple[str, Path]] = []
-        self.awaited = ""
+        self.awaited = awaited
         """The run that was opened last: the cursor goes to it when it is read."""
         self._left = 0
         """Runs that are still to be read, when there are many."""
