@@ -129,12 +129,16 @@ class NoticePanel(Panel):
         state = self.snapshot.summary.state if self.snapshot else State.RUNNING
         held = bool(self.snapshot and self.snapshot.notice)
         wrong = self.bad if self.said else (not held and state in (State.FAILED, State.LOST)) or self._damaged()
-        color = colors.bad if wrong else colors.accent if self.said else colors.caution
-        sign = "✗" if wrong else "›" if self.said else "!"
+        usual = bool(self.said) or (not held and state in _USUAL)
+        color = colors.bad if wrong else colors.accent if usual else colors.caution
+        sign = "✗" if wrong else "›" if usual else "!"
         return [line([(f" {sign} ", ink(color, bold=True)), (self.text(), ink(color))], width)]
 
     def _damaged(self) -> bool:
         return bool(self.snapshot and self.snapshot.summary.damage)
+
+
+_USUAL = (State.QUEUED, State.STARTING, State.PAUSED)
 
 
 class EventsPanel(Panel):

@@ -192,7 +192,7 @@ def said_of_state(summary: Summary) -> str:
 
 _MESSAGES = {
     State.FAILED: "failed; its log says why",
-    State.QUEUED: "queued: waits for its turn; r starts it at once, s takes it out of the queue",
-    State.STARTING: "starting: the worker loads torch, the data and the network; then comes the first step",
+    State.QUEUED: "queued: waits for its turn; r starts it at once, s takes it out",
+    State.STARTING: "starting: torch, the data and the network are being loaded",
     State.PAUSED: "paused: the worker waits and keeps everything; p lets it go on",
 }

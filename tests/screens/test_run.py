@@ -149,7 +149,7 @@ async def test_all_is_there_at_every_size(bench: Bench, until: Until, size: tupl
 async def test_a_run_that_starts_says_what_it_waits_for(watch: Watch) -> None:
     await watch.open(snapshot(step=0, state=State.STARTING))
     assert "waiting for the first step" in shown(watch.app, "loss")
-    assert "loads torch" in shown(watch.app, "notice")
+    assert "are being loaded" in shown(watch.app, "notice")
     assert pending(snapshot()) == ""
 
 

@@ -396,7 +396,7 @@ def test_the_time_left_follows_the_speed_so_far() -> None:
         (_summary(State.FAILED, message="loss became nan at step 7"), "loss became nan at step 7"),
         (_summary(State.LOST), "r goes on"),
         (_summary(State.ELSEWHERE, host="box"), "on box"),
-        (_summary(State.STARTING), "loads torch"),
+        (_summary(State.STARTING), "are being loaded"),
         (_summary(State.LOST, damage="run.db is damaged"), "run.db is damaged"),
         (_summary(State.RUNNING), ""),
     ],
