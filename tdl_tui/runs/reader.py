@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from . import host, lock, rollups, samples, schema
+from .gpus import gpus_of
 from .records import (
     LAYER_COLUMNS,
     Best,
@@ -471,6 +472,7 @@ def summarize(folder: Path, facts: dict[str, Any]) -> Summary:
             device=printable(_typed(facts, "device", str, "")),
             diagnoses=tuple(map(diagnosis, _typed(facts, "diagnoses", list, []))),
             parent=_parent(_typed(facts, "parent", dict, None)),
+            gpus=gpus_of(facts),
         )
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise schema.damaged(folder / schema.FILE, error) from None

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
+from .gpus import Gpu
+
 
 class State(StrEnum):
     """A run's state. LOST and ELSEWHERE are never written: a reader finds them by looking at the lock and the host."""
@@ -197,7 +199,7 @@ class Parent:
 class Summary:
     """What the table of runs shows of one run. `damage` says in one line why a run cannot be read, "" when it can.
 
-    `diagnoses` are those that hold, the worst first.
+    `diagnoses` are those that hold, the worst first; `gpus` those of the machine, the one that trains first.
     """
 
     id: str
@@ -216,3 +218,4 @@ class Summary:
     damage: str = ""
     diagnoses: tuple[Diagnosis, ...] = ()
     parent: Parent | None = None
+    gpus: tuple[Gpu, ...] = ()

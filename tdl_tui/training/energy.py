@@ -6,6 +6,7 @@ A counter counts all that its part of the machine does, for whomever.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tdl_tui.runs.reader import RunReader
@@ -17,7 +18,7 @@ KINDS = ("cpu", "gpu")
 
 class Counter:
     """Joules used since the last look, from a counter that only grows, up to `span` (joules), where it begins anew at
-    0. None: it never does."""
+    0: once between two looks at most, which takes a processor a quarter of an hour and more. None: it never does."""
 
     def __init__(self, read: Callable[[], float], span: float | None = None) -> None:
         """`read` says how far the counter is, or raises OSError."""
@@ -35,25 +36,51 @@ class Counter:
         return grown + self._span if self._span else 0.0  # a driver that was loaded anew counts from 0
 
 
-def rapl_counters(root: Path = POWERCAP) -> list[Counter]:
-    """The CPU packages' counters, and those of memory that lies outside of them, where they are readable.
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A part of the CPU's side of a machine with a counter of its own: Linux's zone ("intel-rapl:0"), its name
+    ("package-0", "dram"), and why its counter cannot be read ("" where it can)."""
+
+    zone: Path
+    name: str
+    trouble: str = ""
+
+    def joules(self) -> float:
+        """How far the counter is. Raises OSError."""
+        return _number(self.zone / "energy_uj")
+
+
+def rapl_domains(root: Path = POWERCAP) -> list[Domain]:
+    """The CPU packages, and memory that lies outside of them: what adds up to all that is counted.
 
     Intel's and AMD's running average power limit as Linux shows it: <root>/intel-rapl:0 and, for a part of it,
     intel-rapl:0:1, each with `name`, `energy_uj` (microjoules) and `max_energy_range_uj`
-    (https://docs.kernel.org/power/powercap/powercap.html). Empty unless every package can be read: since Linux 5.10
-    that mostly takes root.
+    (https://docs.kernel.org/power/powercap/powercap.html). Since Linux 5.10 mostly root alone may read the second.
     """
-    counters = []
+    found = []
     for zone in sorted(root.glob("intel-rapl:*")):
+        name = zone.name
         try:
             name = (zone / "name").read_text().strip()
             if not name.startswith("package-") and name != "dram":
                 continue  # cores are a part of their package, "psys" is the whole machine over again
-            span = _number(zone / "max_energy_range_uj")
-            counters.append(Counter(lambda zone=zone: _number(zone / "energy_uj"), span))  # type: ignore[misc]  # of zone
-        except (OSError, ValueError):
-            return []
-    return counters
+            _number(zone / "max_energy_range_uj")
+            _number(zone / "energy_uj")
+            found.append(Domain(zone, name))
+        except OSError as error:
+            found.append(Domain(zone, name, (error.strerror or str(error)).lower()))
+    return found
+
+
+def rapl_counters(root: Path = POWERCAP) -> list[Counter]:
+    """Those of all domains; none unless every one can be read: a part of a machine's packages would be a guess."""
+    domains = rapl_domains(root)
+    if any(domain.trouble for domain in domains):
+        return []
+    try:
+        return [Counter(domain.joules, _number(domain.zone / "max_energy_range_uj")) for domain in domains]
+    except OSError:
+        return []
 
 
 def _number(path: Path) -> float:

@@ -10,8 +10,10 @@ from pathlib import Path
 import psutil
 import torch
 
+from tdl_tui.runs.gpus import FACT
+
 from .energy import Counter, Energy, rapl_counters
-from .gpu import Gpu, gpu_of
+from .gpu import Gpus, gpus_of
 from .recorder import Recorder
 
 SECONDS = 0.5
@@ -20,15 +22,15 @@ SECONDS = 0.5
 class Meters:
     """Records speed/samples_per_s, system/cpu (percent of all cores, 0 to 100), system/memory (bytes that this process
     holds), system/disk_written (bytes a second that it writes, where the system tells) and, once `watch` was told
-    where runs are kept, system/disk_free (bytes); on CUDA what `Gpu.figures` has; and of what has a counter,
+    where runs are kept, system/disk_free (bytes); on CUDA what `Gpus.figures` has; and of what has a counter,
     system/energy (joules) as `Energy.figures` has it.
     """
 
     def __init__(self, recorder: Recorder, device: torch.device) -> None:
         self._recorder = recorder
         self._process = psutil.Process()
-        self._gpu = gpu_of(device)
-        self._energy = Energy({"cpu": rapl_counters(), "gpu": _counters(self._gpu)})
+        self._gpus = gpus_of(device)
+        self._energy = Energy({"cpu": rapl_counters(), "gpu": _counters(self._gpus)})
         self._folder: Path | None = None
         self._written = _written(self._process)
         self._due = 0.0
@@ -41,6 +43,7 @@ class Meters:
         """Runs are kept on the file system of `folder`; so many joules by part were used before this process."""
         self._folder = folder
         self._energy.carry_on(spent)
+        self._recorder.update(**{FACT: self._gpus.known})
 
     def start(self, step: int) -> None:
         """The next step is `step`: those before it have their figures."""
@@ -58,6 +61,8 @@ class Meters:
             self._recorder.point("speed/samples_per_s", step, self._examples / (now - self._since), wall)
         for name, value in self._figures(now):
             self._recorder.point(name, step, value, wall)
+        for kind, text in self._gpus.news():
+            self._recorder.event(kind, text, step)
         self._examples = 0
         self._since = time.perf_counter()
         self._due = now + SECONDS
@@ -72,8 +77,7 @@ class Meters:
         if written is not None and self._written is not None and now > self._last:
             yield "system/disk_written", max(0, written - self._written) / (now - self._last)
         self._written, self._last = written, now
-        if self._gpu is not None:
-            yield from self._gpu.figures()
+        yield from self._gpus.figures()
         yield from self._energy.figures()
 
     def leave_out(self, seconds: float) -> None:
@@ -96,10 +100,8 @@ def _written(process: psutil.Process) -> int | None:
         return None
 
 
-def _counters(gpu: Gpu | None) -> list[Counter]:
-    if gpu is None:
-        return []
+def _counters(gpus: Gpus) -> list[Counter]:
     try:
-        return [Counter(gpu.joules)]
+        return [Counter(gpus.joules)] if gpus.joules else []
     except OSError:
         return []

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +19,13 @@ from hypothesis import strategies as st
 from toy_training import CPU, Asked, Recording, new_run, toy
 
 from tdl_tui.runs.bottleneck import LEAST
+from tdl_tui.runs.gpus import gpus_of as gpus_known
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State
 from tdl_tui.training import energy, meters
 from tdl_tui.training.control import CommandQueue
-from tdl_tui.training.energy import Counter, Energy, rapl_counters
-from tdl_tui.training.gpu import Gpu, gpu_of
+from tdl_tui.training.energy import Counter, Energy, rapl_counters, rapl_domains
+from tdl_tui.training.gpu import gpus_of
 from tdl_tui.training.meters import Meters
 from tdl_tui.training.session import run_training
 
@@ -84,6 +89,11 @@ def test_what_cannot_be_read_is_unknown(tmp_path: Path) -> None:
     machine = Powercap(tmp_path)
     (machine.root / "intel-rapl:1" / "energy_uj").unlink()
     assert rapl_counters(tmp_path) == []  # half of the packages would be a guess
+    assert [(domain.name, domain.trouble) for domain in rapl_domains(tmp_path)] == [
+        ("package-0", ""),
+        ("dram", ""),
+        ("package-1", "no such file or directory"),
+    ]
     assert spent(Energy({"cpu": [], "gpu": []})) == {}
 
 
@@ -112,93 +122,212 @@ def test_energy_goes_on_from_what_was_used_before_and_leaves_pauses_out(tmp_path
     assert spent(used)["system/energy"] == pytest.approx(152.0)
 
 
-class Machine:
-    """What stands behind NVML's functions: one GPU."""
+class Device:
+    """A GPU as NVML knows it; what it is asked and `cannot` say raises."""
 
-    uuid = "b0a3b7a2-1c3e-4d10-9f26-0a1b2c3d4e5f"
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.uuid = f"b0a3b7a2-1c3e-4d10-9f26-0a1b2c3d4e{number:02x}"
+        self.used = (20 - number) << 30
+        self.busy = 87 - number
+        self.millijoules = 5_000_000
+        self.processes = [SimpleNamespace(pid=os.getpid(), usedGpuMemory=12 << 30)]
+        self.cannot: dict[str, int] = {}
+        self.whole = self  # of a part of one (MIG), the GPU
+
+
+class Machine:
+    """What stands behind NVML's functions: `GPUS` of which CUDA has the second alone."""
+
+    GPUS = 4
 
     def __init__(self) -> None:
-        self.millijoules = 5_000_000
-        self.broken: set[str] = set()
+        self.devices = [Device(number) for number in range(self.GPUS)]
+        self.training = self.devices[1]
+        self.lost = -1
+        self.asked: list[int] = []
 
     def functions(self) -> Mapping[str, Any]:
-        def of(name: str, value: Any) -> Any:
-            def call(handle: object, *arguments: object) -> Any:
-                assert handle is self
-                if name in self.broken:
-                    raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
-                return value(*arguments) if callable(value) else value
+        def of(name: str, value: Callable[..., Any]) -> Any:
+            def call(handle: Device, *arguments: object) -> Any:
+                if name in handle.cannot:
+                    raise pynvml.NVMLError(handle.cannot[name])
+                self.asked.append(handle.number)
+                return value(handle, *arguments)
 
             return call
 
-        def temperature(sensor: int) -> int:
+        def temperature(handle: Device, sensor: int) -> int:
             assert sensor == pynvml.NVML_TEMPERATURE_GPU
-            return 61
+            return 61 - handle.number
 
-        def by_uuid(uuid: bytes) -> Machine:
-            assert uuid == f"GPU-{self.uuid}".encode()
-            return self
+        def by_uuid(uuid: bytes) -> Device:
+            kind = "GPU" if self.training.whole is self.training else "MIG"
+            if uuid != f"{kind}-{self.training.uuid}".encode():
+                raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+            return self.training
+
+        def by_index(number: int) -> Device:
+            if number == self.lost:
+                raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+            return self.devices[number]
 
         return {
             "nvmlInit": lambda: None,
+            "nvmlDeviceGetCount": lambda: len(self.devices),
             "nvmlDeviceGetHandleByUUID": by_uuid,
-            "nvmlDeviceGetUtilizationRates": of("utilisation", SimpleNamespace(gpu=87, memory=40)),
-            "nvmlDeviceGetMemoryInfo": of("memory", SimpleNamespace(total=80 << 30, free=60 << 30, used=20 << 30)),
-            "nvmlDeviceGetPowerUsage": of("power", 251_500),
+            "nvmlDeviceGetHandleByIndex": by_index,
+            "nvmlDeviceGetDeviceHandleFromMigDeviceHandle": lambda handle: handle.whole,
+            "nvmlDeviceGetIndex": lambda handle: handle.number,
+            "nvmlDeviceGetName": lambda handle: "NVIDIA A100",
+            "nvmlDeviceGetUtilizationRates": of("utilisation", lambda d: SimpleNamespace(gpu=d.busy, memory=40)),
+            "nvmlDeviceGetMemoryInfo": of("memory", lambda d: SimpleNamespace(total=80 << 30, used=d.used)),
+            "nvmlDeviceGetPowerUsage": of("power", lambda d: 251_500 - 1000 * d.number),
             "nvmlDeviceGetTemperature": of("temperature", temperature),
-            "nvmlDeviceGetTotalEnergyConsumption": of("energy", lambda: self.millijoules),
+            "nvmlDeviceGetTotalEnergyConsumption": of("energy", lambda d: d.millijoules),
+            "nvmlDeviceGetComputeRunningProcesses_v3": of("processes", lambda d: d.processes),
         }
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine()
     for name, function in made.functions().items():
         monkeypatch.setattr(pynvml, name, function)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid=made.uuid))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid=made.training.uuid))
     monkeypatch.setattr(meters, "rapl_counters", list)
     return made
 
 
-def test_a_gpu_says_what_it_can(machine: Machine) -> None:
-    gpu = gpu_of(torch.device("cuda:0"))
-    assert gpu is not None
-    assert dict(gpu.figures()) == {
-        "system/gpu": 87.0,
-        "system/gpu_memory": float(20 << 30),
-        "system/gpu_power": 251.5,
-        "system/gpu_temperature": 61.0,
+FIRST = torch.device("cuda:0")  # CUDA's first and only one, the driver's second
+
+
+def test_the_gpu_that_trains_is_found_by_its_uuid_and_all_others_are_recorded_beside_it(machine: Machine) -> None:
+    gpus = gpus_of(FIRST)
+    assert [(gpu.number, gpu.trains, gpu.memory) for gpu in gpus.known] == [
+        (1, True, 80 << 30),
+        (0, False, 80 << 30),
+        (2, False, 80 << 30),
+        (3, False, 80 << 30),
+    ]
+    found = dict(gpus.figures())
+    assert found.pop("system/gpu_memory_own") == 12 << 30
+    firsts = {"gpu": (87, 1), "gpu_memory": (20 << 30, 1 << 30), "gpu_power": (251.5, 1), "gpu_temperature": (61, 1)}
+    assert found == {
+        f"system/{quantity}" + (f"/{number}" if number != 1 else ""): first - number * less
+        for quantity, (first, less) in firsts.items()
+        for number in range(4)
     }
-    machine.broken = {"power", "temperature"}
-    assert set(dict(gpu.figures())) == {"system/gpu", "system/gpu_memory"}
-    assert gpu_of(CPU) is None
+    assert gpus.news() == []
+    assert gpus_of(CPU).known == ()
 
 
-def test_figures_of_a_gpu_and_its_energy_are_recorded(machine: Machine, tmp_path: Path) -> None:
+def test_what_a_gpu_cannot_say_is_left_out(machine: Machine) -> None:
+    machine.training.cannot = dict.fromkeys(("power", "temperature"), pynvml.NVML_ERROR_NOT_SUPPORTED)
+    machine.training.processes = [SimpleNamespace(pid=os.getpid() + 1, usedGpuMemory=1 << 30)]  # a container's numbers
+    gpus = gpus_of(FIRST)
+    assert {name for name, _ in gpus.figures() if name.count("/") == 1} == {"system/gpu", "system/gpu_memory"}
+    assert gpus.news() == []
+
+
+def test_a_gpu_that_fails_half_way_is_said_once_and_its_figures_have_a_gap(machine: Machine) -> None:
     recording = Recording()
-    measuring = Meters(recording, torch.device("cuda:0"))
-    measuring.watch(tmp_path, {"gpu": 10.0})
-    machine.millijoules += 2_500
+    measuring = Meters(recording, FIRST)
     measuring.count(64, 1)
-    assert recording.values("system/gpu_power") == [251.5]
+    machine.devices[3].cannot = dict.fromkeys(
+        ("utilisation", "memory", "power", "temperature"), pynvml.NVML_ERROR_GPU_IS_LOST
+    )
+    for step in range(2, 6):
+        measuring._due = measuring._gpus._spacing.due = 0.0
+        measuring.count(64, step)
+    values = recording.values("system/gpu/3")
+    assert (len(values), values[0]) == (2, 84.0)
+    assert isnan(values[1])
+    assert len(recording.values("system/gpu")) == 5
+    (said,) = recording.texts("warning")
+    assert "GPU 3" in said and "lost" in said
+
+
+def test_others_are_asked_for_a_small_share_of_the_time(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+
+    def slow(handle: Device) -> Any:
+        now[0] += 0.003
+        return SimpleNamespace(gpu=handle.busy, memory=40)
+
+    gpus = gpus_of(FIRST)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetUtilizationRates", slow)
+    looks = [dict(gpus.figures())]
+    assert "system/gpu/3" in looks[0]  # at first all
+    for _ in range(2000):
+        now[0] += 0.5
+        looks.append(dict(gpus.figures()))
+    asked = sum(f"system/gpu/{number}" in look for look in looks for number in (0, 2, 3))
+    assert all("system/gpu" in look for look in looks)
+    assert 0.5 * 0.001 * 1000 <= 0.003 * asked <= 1.1 * 0.001 * 1000 + 0.02
+
+
+def test_of_a_part_of_a_gpu_meter_and_sensor_are_the_whole_ones(machine: Machine) -> None:
+    """As MIG has it: no utilisation, and power only of the GPU."""
+    part = machine.training = Device(1)
+    part.whole, part.used = machine.devices[1], 3 << 30
+    part.cannot = dict.fromkeys(("utilisation", "power", "temperature", "energy"), pynvml.NVML_ERROR_NOT_SUPPORTED)
+    gpus = gpus_of(FIRST)
+    found = dict(gpus.figures())
+    assert "system/gpu" not in found
+    assert (found["system/gpu_memory"], found["system/gpu_power"]) == (3 << 30, 250.5)
+    assert [gpu.number for gpu in gpus.known] == [1, 0, 2, 3]
+    assert gpus.joules is not None and gpus.joules() == 5000.0
+
+
+def test_what_nobody_tells_is_said_and_not_guessed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.lost = 2
+    (lost,) = gpus_of(FIRST).news()
+    assert "GPU 2" in lost[1]
+
+    def broken() -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_DRIVER_NOT_LOADED)
+
+    monkeypatch.setattr(pynvml, "nvmlInit", broken)
+    recording = Recording()
+    measuring = Meters(recording, FIRST)
+    for step in (1, 2):
+        measuring._due = 0.0
+        measuring.count(64, step)
+    (said,) = recording.texts("machine")
+    assert "unknown" in said and "Driver Not Loaded" in said
+    assert not any(name.startswith("system/gpu") for name in recording.series)
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    assert "AMD" in gpus_of(FIRST).news()[0][1]
+    assert "mps" in gpus_of(torch.device("mps")).news()[0][1]
+
+
+def test_figures_of_gpus_and_the_energy_of_the_one_that_trains_are_recorded(machine: Machine, tmp_path: Path) -> None:
+    recording = Recording()
+    measuring = Meters(recording, FIRST)
+    measuring.watch(tmp_path, {"gpu": 10.0})
+    assert gpus_known({"gpus": [asdict(gpu) for gpu in recording.facts["gpus"]]}) == measuring._gpus.known
+    machine.training.millijoules += 2_500
+    machine.devices[0].millijoules += 9_000_000
+    measuring.count(64, 1)
+    assert recording.values("system/gpu_power") == [250.5]
     assert recording.values("system/energy") == recording.values("system/energy/gpu") == [12.5]
     assert recording.values("system/disk_free")[0] > 0
-    machine.millijoules += 50_000
+    machine.training.millijoules += 50_000
     measuring.skip()
-    machine.millijoules += 1_000
+    machine.training.millijoules += 1_000
     measuring._due = 0.0
     measuring.count(64, 2)
     assert recording.values("system/energy")[-1] == 13.5
 
 
 def test_a_gpu_without_a_counter_has_no_energy(machine: Machine) -> None:
-    machine.broken = {"energy"}
+    machine.training.cannot = {"energy": pynvml.NVML_ERROR_NOT_SUPPORTED}
     recording = Recording()
-    Meters(recording, torch.device("cuda:0")).count(64, 1)
+    Meters(recording, FIRST).count(64, 1)
     assert "system/gpu" in recording.series
     assert not any(name.startswith("system/energy") for name in recording.series)
-    with pytest.raises(OSError):
-        Gpu(machine).joules()
 
 
 def test_a_cpu_alone_has_its_own_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
