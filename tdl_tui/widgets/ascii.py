@@ -36,7 +36,7 @@ ASCII: dict[str, str] = {
     **dict.fromkeys("●⬤◉◍▣■◼▪⏺", "*"),
     **dict.fromkeys("○◌◯□◻▫⏸◐◑◒◓⊙⊚", "o"),
     **dict.fromkeys("⚠❗", "!"),
-    **dict.fromkeys("✚✛✢＋⊕", "+"),
+    **dict.fromkeys("✚✛✢⊕", "+"),
     **dict.fromkeys("◆★✦✱", "*"),
     **dict.fromkeys("◇☆✧", "o"),
     **dict.fromkeys("·∙•⋅", "."),
