@@ -81,7 +81,7 @@ def _workbench() -> int:
 
 
 def _verb() -> int:
-    from tdl_tui.verbs import carry_out
+    from tdl_tui.verbs.app import carry_out
 
     return carry_out(sys.argv[1:])
 
@@ -96,16 +96,18 @@ def _explain(error: Exception) -> int:
         complain(str(error))
         return FAILED
     # What only a verb can raise is known only when a verb has been imported.
-    if verbs := sys.modules.get("tdl_tui.verbs"):
-        if isinstance(error, verbs.REFUSALS):
-            complain(verbs.in_one_line(error) + _details_of(error))
-            return WRONG
+    if "tdl_tui.verbs.app" in sys.modules:
         from tdl_tui.plugins.faults import fault
+        from tdl_tui.verbs.refusals import FAILURES, REFUSALS, in_one_line
+
+        if isinstance(error, REFUSALS):
+            complain(in_one_line(error) + _details_of(error))
+            return WRONG
 
         if plugins := fault(error):  # of what was built in this process
             complain(plugins + _kept("".join(traceback.format_exception(error))))
             return FAILED
-        if isinstance(error, verbs.FAILURES):
+        if isinstance(error, FAILURES):
             complain(str(error))
             return FAILED
     _report(error)

@@ -32,6 +32,7 @@ LIGHT = [
     "tdl_tui.worker.steer",
     *modules_in("tdl_tui/plugins", "tdl_tui.plugins"),
     *modules_in("tdl_tui/runs", "tdl_tui.runs"),
+    *modules_in("tdl_tui/verbs", "tdl_tui.verbs"),
     *modules_in("tdl_tui/widgets", "tdl_tui.widgets"),
     *modules_in("screens", "tdl_tui.screens"),
 ]

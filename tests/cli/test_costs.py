@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdl_tui.costs import costs, costs_rows, duration_of, profile_text
 from tdl_tui.runs.bottleneck import LEAST, MOST, PARTS
 from tdl_tui.runs.footprint import footprint
 from tdl_tui.runs.home import create
 from tdl_tui.runs.profiles import Operator, Profile, profile_of
 from tdl_tui.runs.writer import RunWriter
+from tdl_tui.verbs.costs import costs, costs_rows
+from tdl_tui.verbs.profile import duration_of, profile_text
 from tdl_tui.widgets.numbers import joules, mass
 
 TIMES = {"data": 0.05, "forward": 0.3, "backward": 0.5, "optimizer": 0.1, LEAST: 0.02, MOST: 0.1}

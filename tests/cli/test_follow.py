@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tdl_tui.follow import PAST, Happenings, Interrupts, Look, Progressing, follow, look, seconds_left
-from tdl_tui.reports import age, best_text, duration, finite, number, runs_table, table
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Best, Progress, State, Summary
 from tdl_tui.runs.writer import RunWriter
+from tdl_tui.verbs.follow import PAST, Happenings, Interrupts, Look, Progressing, follow, look, seconds_left
+from tdl_tui.verbs.ls import runs_table
+from tdl_tui.verbs.reports import age, best_text, duration, finite, number, table
 
 EXPERIMENT = {"training": {"epochs": 20}}
 

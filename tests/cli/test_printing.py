@@ -6,8 +6,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tdl_tui.printing import printed
 from tdl_tui.runs.records import Probe
+from tdl_tui.verbs.printing import printed
 from tdl_tui.widgets.lines import ink, line
 from tdl_tui.widgets.palette import DARK
 from tdl_tui.widgets.picture import draw_picture

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from command_line import MakeRun, Tdl, tree
 
-from tdl_tui.follow import Look, Progressing
 from tdl_tui.runs import home as runs_home
 from tdl_tui.runs import queue
 from tdl_tui.runs.records import State
 from tdl_tui.spec import experiment
+from tdl_tui.verbs.follow import Look, Progressing
 from tdl_tui.worker import launch
 
 TINY = ("--model", "mlp", "--set", "training.epochs=1", "--set", "training.threads=1", "--device", "cpu")

@@ -15,13 +15,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tdl_tui import reports
 from tdl_tui.runs import commands, home, schema
 from tdl_tui.runs.check import check_run
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import LayerSample, Matrix, Probe, ProbeSample, State
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.spec import SpecError, experiment, read
+from tdl_tui.verbs.ls import runs_table
+from tdl_tui.verbs.reports import run_document
+from tdl_tui.verbs.show import run_text
 
 few = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -142,10 +144,10 @@ def ask_everything(folder: Path) -> None:
     with RunReader(folder) as reader:
         summary = reader.summary()
         assert "\n" not in summary.damage
-        json.dumps(reports.run_document(summary, folder))
-        reports.runs_table([summary], 2e9)
+        json.dumps(run_document(summary, folder))
+        runs_table([summary], 2e9)
         if not summary.damage:
-            reports.run_text(summary, folder)
+            run_text(summary, folder)
         with suppress(schema.UnreadableRun):
             for name in [*reader.series_names(), "grad/norm/second"]:
                 with suppress(schema.UnreadableRun):

@@ -21,7 +21,7 @@ from tdl_tui.widgets.display import Display, display_of, refused
 from tdl_tui.widgets.palette import DARK, LIGHT
 
 CORE = Path(tdl_tui.__file__).parent
-DRAWN = [*CORE.glob("screens/*.py"), *CORE.glob("widgets/*.py"), CORE / "follow.py", CORE / "reports.py"]
+DRAWN = [*CORE.glob("screens/*.py"), *CORE.glob("widgets/*.py"), *CORE.glob("verbs/*.py")]
 TABLES = CORE / "widgets" / "ascii.py", CORE / "widgets" / "colorless.py"
 ground = Color.parse(DARK.ground)
 

@@ -11,11 +11,8 @@ from typing import Any
 from tdl_tui.runs.bottleneck import PARTS, shares, verdict
 from tdl_tui.runs.footprint import PARTS as MACHINE
 from tdl_tui.runs.footprint import TOTAL, footprint
-from tdl_tui.runs.profiles import Profile
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.widgets.numbers import duration, joules, mass, percent
-
-from .reports import table
+from tdl_tui.widgets.numbers import joules, mass, percent
 
 
 def costs(folder: Path, experiment: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,31 +46,3 @@ def costs_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     elif document["time"]:
         rows.append(("energy", "unknown: no counter could be read"))
     return rows
-
-
-def profile_text(found: Profile, folder: Path) -> str:
-    """A profile on one screen: the dearest operators, and where the whole is."""
-    rows = [
-        (operator.name, f"{operator.calls:,}".rjust(7), duration_of(operator.seconds), f"{operator.share:6.1%}")
-        for operator in found.operators
-    ]
-    each = duration_of(found.seconds / found.steps).strip()
-    rest = max(0.0, 1 - sum(operator.share for operator in found.operators))
-    return "\n".join(
-        [
-            f"{found.steps:,} steps from step {found.first:,}, {each} each",
-            "",
-            table(rows, ("OPERATOR", "  CALLS", "      OWN", " SHARE")),
-            f"the rest, and between operators: {rest:.1%}",
-            "",
-            f"{folder / found.trace}: open it in ui.perfetto.dev or chrome://tracing",
-        ]
-    )
-
-
-def duration_of(seconds: float) -> str:
-    """A short time in nine cells: "  12.3 µs", " 4.56 ms"."""
-    if seconds >= 1:
-        return duration(seconds).rjust(9)
-    value, unit = (seconds * 1e3, "ms") if seconds >= 1e-3 else (seconds * 1e6, "µs")
-    return f"{value:.3g} {unit}".rjust(9)

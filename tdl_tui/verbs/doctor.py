@@ -14,7 +14,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from tdl_tui.cli import DONE, FAILED
 from tdl_tui.runs.home import HomeError, find_home, run_folders
+
+from .options import Json
+from .reports import print_json, say
 
 GOOD, CAUTION, BAD = "ok", "!", "✗"
 PACKAGES = ("textual", "rich", "plotext", "textual-image", "numpy", "scikit-learn", "pydantic", "typer")
@@ -38,6 +42,16 @@ class Finding:
 
     def document(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def doctor(as_json: Json = False) -> int:
+    """Look at devices, terminal, home folder and versions."""
+    findings = examine()
+    if as_json:
+        print_json({"findings": [finding.document() for finding in findings]})
+    else:
+        say("\n".join(finding.line for finding in findings))
+    return FAILED if any(finding.mark == BAD for finding in findings) else DONE
 
 
 def examine() -> list[Finding]:

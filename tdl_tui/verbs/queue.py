@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tdl_tui.cli import FailedRequest
 from tdl_tui.runs import queue as runs_queue
 from tdl_tui.runs.folders import find_home
 from tdl_tui.runs.records import State, Summary
@@ -18,14 +19,14 @@ from tdl_tui.worker import launch
 from tdl_tui.worker.checks import auto_device
 
 from . import reports
-from .cli import FailedRequest
+from .options import Json
 
 
 def queue(
     at_most: Annotated[
         int | None, typer.Option("--at-most", metavar="N", min=1, help="let so many be at work on a device at a time")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
+    as_json: Json = False,
 ) -> None:
     """What is at work and what waits, device by device."""
     home = find_home()

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from tdl_tui.runs import home as runs_home
+from tdl_tui.cli import DONE, FAILED
 from tdl_tui.runs.check import Finding, check_home, check_run
+from tdl_tui.runs.home import find_home, resolve, run_folders
 
-from . import reports
-from .cli import DONE, FAILED
 from .completion import run_names
+from .options import Json
+from .reports import print_json, say, tell
 
 
 def check(
@@ -23,14 +24,14 @@ def check(
         ),
     ] = None,
     repair: Annotated[bool, typer.Option("--repair", help="mend what can be mended")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
+    as_json: Json = False,
 ) -> int:
     """Look whether runs are whole: their record, checkpoints, permissions, files.
 
     Ends with 0 where all is well (or is now), with 1 where something is wrong.
     """
-    home = runs_home.find_home()
-    folders = sorted(runs_home.run_folders(home)) if run is None else [runs_home.resolve(home, run)]
+    home = find_home()
+    folders = sorted(run_folders(home)) if run is None else [resolve(home, run)]
     found: dict[str, list[Finding]] = {}
     if run is None:
         found[""] = check_home(home, repair=repair)
@@ -39,7 +40,7 @@ def check(
         if not as_json:
             _say(folder, findings)
     if as_json:
-        reports.print_json(
+        print_json(
             {
                 "home": [finding.document() for finding in found.pop("", [])],
                 "runs": [
@@ -50,13 +51,13 @@ def check(
         )
     else:
         _say(home, found.get("", []))
-        reports.tell(_in_all(len(folders), [finding for findings in found.values() for finding in findings]))
+        tell(_in_all(len(folders), [finding for findings in found.values() for finding in findings]))
     return DONE if all(finding.mended for findings in found.values() for finding in findings) else FAILED
 
 
 def _say(folder: Path, findings: list[Finding]) -> None:
     for finding in findings:
-        reports.say(f"{folder.name}: {finding}")
+        say(f"{folder.name}: {finding}")
 
 
 def _in_all(runs: int, findings: list[Finding]) -> str:
