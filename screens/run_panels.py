@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from textual.strip import Strip
 
+from tdl_tui.data_name import data_name
 from tdl_tui.runs.records import State
 from tdl_tui.widgets.canvas import Canvas
 from tdl_tui.widgets.chart_view import View
@@ -82,7 +83,7 @@ class HeaderPanel(Panel):
         return draw_header(
             replace(snapshot.summary, best=snapshot.stood.best),
             snapshot.title,
-            outside(snapshot.latest, self.screen.size.height),
+            outside(snapshot.latest, self.screen.size.height, snapshot.summary.gpus),
             width,
             palette(self.app),
             notes=_setting(snapshot),
@@ -92,11 +93,12 @@ class HeaderPanel(Panel):
 
 def _setting(snapshot: Snapshot) -> list[str]:
     experiment = snapshot.summary.experiment
-    parts = [
-        experiment.get(section, {}).get(name, "")
-        for section, name in (("data", "dataset"), ("model", "architecture"), ("optimizer", "name"))
-    ]
+    chosen = (experiment.get(section, {}).get(name, "") for section, name in _CHOSEN)
+    parts = [data_name(experiment.get("data", {})), *chosen]
     return [" · ".join(part for part in parts if part)]
+
+
+_CHOSEN = (("model", "architecture"), ("optimizer", "name"))
 
 
 class NoticePanel(Panel):

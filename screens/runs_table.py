@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
 
+from tdl_tui.data_name import data_name
 from tdl_tui.runs.family import branches, in_families
 from tdl_tui.runs.records import Best, Diagnosis, State, Summary
 from tdl_tui.widgets.events import SIGNS as EVENT_SIGNS
@@ -100,7 +101,7 @@ def _order(run: Summary, sort: str) -> Any:
 
 
 def dataset_of(run: Summary) -> str:
-    return str(_section(run, "data").get("dataset", ""))
+    return data_name(_section(run, "data"))
 
 
 def architecture_of(run: Summary) -> str:

@@ -18,6 +18,7 @@ import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from pydantic.fields import FieldInfo
 
+from tdl_tui.data_name import data_name
 from tdl_tui.plugins import faults
 from tdl_tui.plugins.known import PLUGINS, canonical
 from tdl_tui.registry import (
@@ -197,8 +198,8 @@ class Experiment(Section):
 
     @property
     def title(self) -> str:
-        """The name, or "architecture on dataset" where none was given."""
-        return self.name or f"{self.model.architecture} on {self.data.dataset}"
+        """The name, or "architecture on data" where none was given."""
+        return self.name or f"{self.model.architecture} on {data_name(self.data.model_dump())}"
 
     def document(self) -> dict[str, Any]:
         """The experiment as nested plain values, as TOML and JSON take them."""
