@@ -91,6 +91,8 @@ class NewScreen(LiveScreen[None]):
     def on_mount(self) -> None:
         self._pane = self.query_one(PreviewPane)
         self._view.focus()
+        if self._origin is not None:
+            self._view.go_to("optimizer.lr")  # what is mostly changed; the data and the network mostly stay
         if self._view.form.left_out:
             unknown = ", ".join(self._view.form.left_out)
             self.notify(f"not taken over, no such field: {unknown}", severity="warning", markup=False)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 
+from tdl_tui.data_name import data_name
 from tdl_tui.runs.family import branches, in_families
 from tdl_tui.runs.home import find_home, runs_folder
 from tdl_tui.runs.records import Summary
@@ -43,7 +44,7 @@ def runs_table(summaries: Sequence[Summary], now: float, width: int | None = Non
         name = f"{branch} {summary.name}" if branch else summary.name
         name = name if cell_len(name) <= NAME_WIDTH else f"{set_cell_size(name, NAME_WIDTH - 1)}…"
         data, model = summary.experiment.get("data", {}), summary.experiment.get("model", {})
-        facts = [data.get("dataset", ""), model.get("architecture", ""), progress_text(summary), best_text(summary)]
+        facts = [data_name(data), model.get("architecture", ""), progress_text(summary), best_text(summary)]
         if summary.damage:
             facts = ["", "", "", summary.damage]
         return [summary.id, "damaged" if summary.damage else summary.state, name, *facts, age(summary.created, now)]

@@ -161,11 +161,11 @@ async def test_a_fork_is_set_up_in_the_form_and_launched_from_the_checkpoint(
     await desk.comes(NewScreen)
     form = desk.app.screen
     assert "Fork from base" in form.query_one("Banner").render_line(0).text  # type: ignore[attr-defined]  # a Canvas
-    await desk.press("ctrl+l")
+    await desk.press("delete", "0", ".", "1", "ctrl+l")
     await desk.until(lambda: launched)
     ((made, origin),) = launched
     assert (origin.folder, origin.checkpoint.name, origin.checkpoint.step) == (desk.folder, "best.pt", 2)
-    assert (made.name, made.optimizer.lr, made.model.options["dropout"]) == ("base @2", 0.5, 0.25)
+    assert (made.name, made.optimizer.lr, made.model.options["dropout"]) == ("base @2", 0.1, 0.25)
 
 
 async def test_a_fork_that_cannot_begin_is_refused_and_the_form_stays(desk: Desk) -> None:
