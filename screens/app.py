@@ -259,6 +259,15 @@ class Workbench(App[None]):
             if isinstance(screen, NewScreen):
                 self.call_from_thread(screen.look_again)
 
+    @property
+    def fault(self) -> Exception | None:
+        """What ended the workbench though nobody wanted it to."""
+        return self._exception
+
+    def _fatal_error(self) -> None:
+        """Ends the workbench after a fault, without a page of traceback: `run` raises it."""
+        self._close_messages_no_wait()
+
     def wait_for_spare(self) -> Spare | None:
         """The spare worker, once it was started; None where there is none. For threads: it blocks until then."""
         self._prepared.wait(10)
@@ -277,9 +286,11 @@ def run(
     new_document: dict[str, Any] | None = None,
     display: Display = EVERYTHING,
 ) -> None:
-    """The workbench, until it is left: at the table of runs, at a run, or at the form."""
+    """The workbench, until it is left: at the table of runs, a run, or the form. Raises the fault that ended it."""
     app = Workbench(home, open_folder, new_document, display=display)
     try:
         app.run()
     finally:
         app.close_spare()
+    if app.fault is not None:
+        raise app.fault

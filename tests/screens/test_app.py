@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.app import App
 from textual.command import CommandList, CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tdl_tui.screens.app import SMALLEST, Workbench, preferred_theme
+from tdl_tui.screens.app import SMALLEST, Workbench, preferred_theme, run
 from tdl_tui.screens.frame import Banner, KeyBar, TooSmall, key_line, written
 from tdl_tui.screens.new import NewScreen
 from tdl_tui.screens.run import RunScreen
@@ -148,6 +149,19 @@ async def test_it_opens_at_a_run_or_at_the_form(runs: Path, bench: Bench) -> Non
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         assert isinstance(app.screen, NewScreen)
+
+
+def test_a_fault_ends_it_and_is_raised_once_the_terminal_is_given_back(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(screen: RunsScreen) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(RunsScreen, "on_mount", fails)
+    monkeypatch.setattr(Workbench, "run", lambda app: App.run(app, headless=True, size=(80, 24)))
+    with pytest.raises(ZeroDivisionError):
+        run(home)
+    assert "Traceback" not in "".join(capsys.readouterr())
 
 
 async def test_ctrl_q_leaves_from_anywhere(bench: Bench) -> None:
