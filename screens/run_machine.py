@@ -8,6 +8,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 from tdl_tui.runs.footprint import footprint
+from tdl_tui.widgets.gpus import draw_all, draw_others
 from tdl_tui.widgets.palette import Palette
 from tdl_tui.widgets.system import TALL, draw_system
 from tdl_tui.widgets.time_shares import draw_time
@@ -18,15 +19,17 @@ from .run_snapshot import Snapshot
 
 
 def drawn(snapshot: Snapshot, width: int, rows: int, colors: Palette) -> list[Strip]:
-    """The lines for a screen of so many `rows`: the time's, and on a tall one the machine's."""
-    latest = snapshot.latest
+    """The lines for a screen of so many `rows`: the time's, and the machine's: on a low one that of several GPUs."""
+    latest, summary = snapshot.latest, snapshot.summary
+    gpus = summary.gpus
     shares = {name.removeprefix("time/"): value for name, value in latest.items() if name.startswith("time/")}
     strips = draw_time(shares, width, colors)
+    now = latest if summary.state.live or snapshot.at is not None else {}
     if rows < TALL:
-        return strips
-    used = footprint(latest, snapshot.summary.experiment)
-    now = latest if snapshot.summary.state.live or snapshot.at is not None else {}
-    return strips + draw_system(now, used, width, 2, colors)
+        return strips + draw_all(gpus, now, width, colors)
+    used = footprint(latest, summary.experiment)
+    strips += draw_system(now, used, width, 2, colors, gpus=gpus, device=summary.device)
+    return strips + draw_others(gpus, now, width, 2, colors)
 
 
 class MachinePanel(Panel):

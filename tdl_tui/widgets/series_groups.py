@@ -114,6 +114,6 @@ def _place(name: str, shown: Sequence[str]) -> tuple[str, str]:
         return rest, group.removesuffix("/")
     if group.count("/") > 1 or group == "time/":
         return group.removesuffix("/"), rest
-    if f"{name}/" in LAYERED and any(other.startswith(f"{name}/") for other in shown):
-        return name, "all"
+    if any(other.startswith(f"{name}/") for other in shown):
+        return name, "trains" if name.startswith("system/gpu") else "all"
     return name, ""

@@ -9,7 +9,9 @@ from rich.cells import cell_len
 from textual.strip import Strip
 
 from tdl_tui.runs.footprint import Footprint
+from tdl_tui.runs.gpus import Gpu
 
+from .gpus import of_training
 from .header import Item, joined
 from .lines import fit, ink
 from .numbers import joules, mass, size
@@ -19,22 +21,15 @@ TALL = 30
 """Lines of a screen from which on there is room for the strip."""
 
 
-def figures(latest: Mapping[str, float], *, rates: bool = True) -> Iterator[tuple[str, str]]:
+def figures(
+    latest: Mapping[str, float], gpus: Sequence[Gpu] = (), device: str = "", *, rates: bool = True
+) -> Iterator[tuple[str, str]]:
     """The newest values of the system series: of each part of the machine that is known a label and what is said, with
-    what is written a second where `rates` are wanted."""
+    what is written a second where `rates` are wanted. A GPU as `device` of which nothing is known is said too."""
     known = {name: value for name, value in latest.items() if math.isfinite(value)}
-    gpu = [
-        (name, text)
-        for name, text in (
-            ("system/gpu", "{:3.0f} %"),
-            ("system/gpu_memory", "{size}"),
-            ("system/gpu_power", "{:3.0f} W"),
-            ("system/gpu_temperature", "{:2.0f} °C"),
-        )
-        if name in known
-    ]
-    if gpu:
-        yield "gpu", " · ".join(text.format(known[name], size=size(known[name])) for name, text in gpu)
+    label, gpu = of_training(gpus, known)
+    if gpu or ("system/cpu" in known and device.startswith(("cuda", "mps"))):
+        yield label, " · ".join(gpu) or "unknown"
     if "system/cpu" in known:
         yield "cpu", f"{known['system/cpu']:3.0f} %"
     if "system/memory" in known:
@@ -54,10 +49,18 @@ def energy(used: Footprint | None) -> str:
 
 
 def draw_system(
-    latest: Mapping[str, float], used: Footprint | None, width: int, lines: int, palette: Palette
+    latest: Mapping[str, float],
+    used: Footprint | None,
+    width: int,
+    lines: int,
+    palette: Palette,
+    *,
+    gpus: Sequence[Gpu] = (),
+    device: str = "",
 ) -> list[Strip]:
-    """One line, or up to `lines` where one has no room for all; none where nothing was recorded."""
-    said = [*figures(latest, rates=width >= 100)]
+    """One line, or up to `lines` where one has no room for all; none where nothing was recorded. `device` is what a
+    training runs on; of its `gpus` the one that trains is in it."""
+    said = [*figures(latest, gpus, device, rates=width >= 100)]
     if said or used is not None:
         said.insert(
             next((at for at, (label, _) in enumerate(said) if label == "disk"), len(said)), ("energy", energy(used))
@@ -82,6 +85,8 @@ def _rows(items: Sequence[Item], width: int, gap: int) -> list[list[Item]]:
     return rows
 
 
-def outside(latest: Mapping[str, float], rows: int) -> dict[str, float]:
-    """Of the newest values those that are not in the strip of a screen of so many `rows`."""
-    return {name: value for name, value in latest.items() if rows < TALL or not name.startswith("system/")}
+def outside(latest: Mapping[str, float], rows: int, gpus: Sequence[Gpu] = ()) -> dict[str, float]:
+    """Of the newest values those that are not in the strip of a screen of so many `rows`: on a low one several GPUs
+    have a line, all else stands in the header."""
+    within = "system/" if rows >= TALL else "system/gpu" if len(gpus) > 1 else ""
+    return {name: value for name, value in latest.items() if not within or not name.startswith(within)}

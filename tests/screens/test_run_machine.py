@@ -14,6 +14,7 @@ from synthetic import Playing, snapshot
 
 from tdl_tui.runs.bottleneck import LEAST, MOST
 from tdl_tui.runs.footprint import TOTAL
+from tdl_tui.runs.gpus import Gpu
 from tdl_tui.runs.home import create
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Event, Progress, State
@@ -57,6 +58,23 @@ async def test_there_are_as_many_lines_as_there_is_to_say(
             assert "energy 2.00 Wh GPU · 0.200 g CO₂" in lines(machine)[1]
         bottom = max(panel.region.bottom for panel in screen.query(Panel) if panel.display)
         assert bottom == size[1] - 1  # above the keys
+
+
+@pytest.mark.parametrize(("size", "says"), [((80, 24), "0· 1█  1 free"), ((120, 40), "1 ━━━━━━━━  90 % 40.0/80.0 GiB")])
+async def test_several_gpus_have_lines_of_their_own(bench: Bench, until: Any, size: tuple[int, int], says: str) -> None:
+    gpus = tuple(Gpu(number, "NVIDIA A100", 80 << 30, number == 2) for number in (2, 0, 1))
+    busy = {"system/gpu": 87.0, "system/gpu/0": 0.0, "system/gpu/1": 90.0, "system/gpu_memory/1": 40.0 * 2**30}
+    made = measured()
+    made = replace(made, summary=replace(made.summary, gpus=gpus), latest={**made.latest, **busy})
+    app = bench()
+    async with app.run_test(size=size) as pilot:
+        source = Playing(made)
+        screen = RunScreen(Path("unused"), lambda: source)
+        await app.push_screen(screen)
+        machine = screen.query_one(MachinePanel)
+        await until(pilot, lambda: any(says in line for line in lines(machine)))
+        assert sum("gpu 2  87 %" in line for line in lines(machine)) == 1
+        assert "gpu" not in lines(screen.query_one(HeaderPanel))[1]
 
 
 async def test_without_figures_there_is_no_line(bench: Bench, until: Any) -> None:
