@@ -9,39 +9,21 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from tdl_tui.cli import DONE, FAILED
 from tdl_tui.runs.home import HomeError, find_home, run_folders
+from tdl_tui.widgets.numbers import size
 
+from .doctor_machine import LEAST_FREE, machine
+from .findings import BAD, CAUTION, GOOD, Finding
 from .options import Json
 from .reports import print_json, say
 
-GOOD, CAUTION, BAD = "ok", "!", "✗"
 PACKAGES = ("textual", "rich", "plotext", "textual-image", "numpy", "scikit-learn", "pydantic", "typer")
 NETWORK_FILESYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "lustre", "afs", "beegfs", "gpfs")
 LEAST_COLUMNS, LEAST_LINES = 80, 24
-LEAST_FREE = 1 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at. `advice` says what would be right, where something is not."""
-
-    subject: str
-    mark: str
-    text: str
-    advice: str = ""
-
-    @property
-    def line(self) -> str:
-        return f"{self.mark:<3}{self.subject:<12}{self.text}{f'; {self.advice}' if self.advice else ''}"
-
-    def document(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def doctor(as_json: Json = False) -> int:
@@ -56,7 +38,7 @@ def doctor(as_json: Json = False) -> int:
 
 def examine() -> list[Finding]:
     """Everything, in the order in which it is told."""
-    return [*_versions(), *_machine(), *_gpus(), *terminal(os.environ, sys.stdout.isatty()), *_home()]
+    return [*_versions(), *machine(), *terminal(os.environ, sys.stdout.isatty()), *_home()]
 
 
 def _installed(package: str) -> str | None:
@@ -81,55 +63,6 @@ def _versions() -> Iterator[Finding]:
     text = ", ".join(f"{package} {_installed(package)}" for package in PACKAGES if package not in missing)
     advice = f"pip install {' '.join(missing)}" if missing else ""
     yield Finding("packages", BAD if missing else GOOD, f"{text}, SQLite {sqlite3.sqlite_version}", advice)
-
-
-def _machine() -> Iterator[Finding]:
-    import psutil
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    load = os.getloadavg()[0]
-    busy = load > cores
-    advice = "others are at work here, training will be slower" if busy else ""
-    yield Finding("cpu", CAUTION if busy else GOOD, f"{cores} cores to use, load {load:.1f}", advice)
-    memory = psutil.virtual_memory()
-    short = memory.available < LEAST_FREE
-    text = f"{_size(memory.available)} of {_size(memory.total)} free"
-    yield Finding("memory", CAUTION if short else GOOD, text, "close what is not needed" if short else "")
-
-
-def _gpus() -> Iterator[Finding]:
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        yield Finding("gpu", GOOD, "no NVIDIA GPU here; training runs on the CPU")
-        return
-    try:
-        driver = _text(pynvml.nvmlSystemGetDriverVersion())
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            try:
-                memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-                name = _text(pynvml.nvmlDeviceGetName(handle))
-            except pynvml.NVMLError as error:
-                yield Finding(f"cuda:{index}", CAUTION, f"cannot be asked: {error}", "see nvidia-smi")
-                continue
-            text = f"{name}, {_size(memory.free)} of {_size(memory.total)} free, driver {driver}"
-            yield _usable(index, text)
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _usable(index: int, text: str) -> Finding:
-    """Whether training could take the GPU."""
-    from tdl_tui.worker.checks import LaunchError, check_device
-
-    try:
-        check_device(f"cuda:{index}")
-    except LaunchError as error:
-        return Finding(f"cuda:{index}", CAUTION, text, str(error).removeprefix("training.device: "))
-    return Finding(f"cuda:{index}", GOOD, text)
 
 
 def terminal(environment: Mapping[str, str], is_terminal: bool) -> Iterator[Finding]:
@@ -208,7 +141,7 @@ def _home() -> Iterator[Finding]:
     yield Finding("home", GOOD, text)
     free = shutil.disk_usage(there).free
     short = free < LEAST_FREE
-    yield Finding("space", CAUTION if short else GOOD, f"{_size(free)} free", "remove runs: tdl rm" if short else "")
+    yield Finding("space", CAUTION if short else GOOD, f"{size(free)} free", "remove runs: tdl rm" if short else "")
     kind = filesystem_of(there)
     if kind in NETWORK_FILESYSTEMS:
         advice = "writing is slower there; TDL_HOME on a local disk is better"
@@ -223,12 +156,3 @@ def filesystem_of(folder: Path) -> str:
 
     mounts = {Path(mount.mountpoint): mount.fstype for mount in psutil.disk_partitions(all=True)}
     return next((mounts[place] for place in (folder, *folder.resolve().parents) if place in mounts), "")
-
-
-def _size(size: float) -> str:
-    """Bytes in words: 512 MB, 63.2 GB."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value

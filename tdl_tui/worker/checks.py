@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tdl_tui.registry import DATASETS
@@ -86,29 +87,50 @@ def visible_gpus() -> int | None:
     """How many CUDA devices a new process would see, by NVML and CUDA_VISIBLE_DEVICES; None where unknown (ROCm)."""
     if _built_for_gpu("hip"):
         return None
-    there = _nvml_count()
-    mask = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return len(left_by(os.environ.get("CUDA_VISIBLE_DEVICES"), _uuids()))
+
+
+def left_by(mask: str | None, uuids: Sequence[str]) -> list[int | None]:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves (None: it is not set), by CUDA's numbers: their numbers among all, of
+    which these are the UUIDs; None for a part of one (MIG).
+
+    CUDA ignores everything from the first entry on that names no GPU, and leaves none where one is named twice.
+    """
     if mask is None:
-        return there
-    visible = 0
-    for name in map(str.strip, mask.split(",")):  # CUDA ignores everything from the first invalid entry on
-        if (name.isdigit() and int(name) >= there) or not re.match(r"\d+$|GPU-|MIG-", name):
+        return [*range(len(uuids))]
+    left: list[int | None] = []
+    for name in map(str.strip, mask.split(",")):
+        if name.startswith("MIG-") and uuids:
+            left.append(None)
+            continue
+        named = [int(name)] if name.isdigit() else [at for at, uuid in enumerate(uuids) if uuid.startswith(name)]
+        if len(named) != 1 or named[0] >= len(uuids) or not name:
             break
-        visible += 1
-    return visible if there else 0
+        if named[0] in left:
+            return []
+        left += named
+    return left
 
 
-def _nvml_count() -> int:
+def _uuids() -> list[str]:
+    """Those of all GPUs, in the driver's order; "" for one that cannot be asked."""
     import pynvml
+
+    def uuid(number: int) -> str:
+        try:
+            found = pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(number))
+            return found if isinstance(found, str) else str(found.decode())
+        except pynvml.NVMLError:
+            return ""
 
     try:
         pynvml.nvmlInit()
         try:
-            return int(pynvml.nvmlDeviceGetCount())
+            return [uuid(number) for number in range(pynvml.nvmlDeviceGetCount())]
         finally:
             pynvml.nvmlShutdown()
     except pynvml.NVMLError:
-        return 0
+        return []
 
 
 def _built_for_gpu(*kinds: str) -> bool:

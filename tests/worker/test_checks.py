@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from tdl_tui.worker import checks
-from tdl_tui.worker.checks import LaunchError, check_device, visible_gpus
+from tdl_tui.worker.checks import LaunchError, check_device, left_by, visible_gpus
 
 
 def gpus(monkeypatch: pytest.MonkeyPatch, count: int, mask: str | None = None, built: str = "cuda") -> None:
-    monkeypatch.setattr(checks, "_nvml_count", lambda: count)
+    monkeypatch.setattr(checks, "_uuids", lambda: [f"GPU-{number}932f937-d72c" for number in range(count)])
     monkeypatch.setattr(checks, "_built_for_gpu", lambda *kinds: built in (kinds or ("cuda", "hip")))
     if mask is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -63,11 +63,29 @@ def test_a_gpu_that_is_not_there_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize(
-    ("mask", "visible"), [(None, 3), ("", 0), ("1", 1), ("0,2", 2), ("0,9,1", 1), ("-1", 0), ("GPU-8932f937", 1)]
+    ("mask", "numbers"),
+    [
+        (None, [0, 1, 2]),
+        ("", []),
+        ("1", [1]),
+        ("2, 0", [2, 0]),
+        ("0,9,1", [0]),
+        ("0,0", []),
+        ("-1", []),
+        ("GPU-1932f937", [1]),
+        ("GPU-2932,GPU-0", [2, 0]),
+        ("GPU-", []),
+        ("GPU-7", []),
+        ("MIG-8932f937,1", [None, 1]),
+    ],
 )
-def test_cuda_visible_devices_is_heeded(monkeypatch: pytest.MonkeyPatch, mask: str | None, visible: int) -> None:
+def test_cuda_visible_devices_is_heeded(
+    monkeypatch: pytest.MonkeyPatch, mask: str | None, numbers: list[int | None]
+) -> None:
     gpus(monkeypatch, 3, mask)
-    assert visible_gpus() == visible
+    assert left_by(mask, checks._uuids()) == numbers
+    assert visible_gpus() == len(numbers)
+    assert left_by(mask, []) == []
 
 
 def test_mps_needs_apple_silicon(monkeypatch: pytest.MonkeyPatch) -> None:
