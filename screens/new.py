@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
+from tdl_tui.data_name import data_name
 from tdl_tui.plugins.faults import PluginError
 from tdl_tui.registry import ARCHITECTURES, DATASETS, DataShape, LossEntry, OptimizerEntry, ScheduleEntry
 from tdl_tui.spec import Experiment, SpecError
@@ -347,7 +348,8 @@ class NewScreen(LiveScreen[None]):
         self.query_one(Explanation).paint()
         self.refresh_bindings()
         name = form.field("name")
-        title = (form.text(name) if name else "") or f"{form.architecture} on {form.dataset}"
+        data = data_name(form.document().get("data", {})) or form.dataset
+        title = (form.text(name) if name else "") or f"{form.architecture} on {data}"
 
         def said(colors: Palette) -> list[Piece]:
             wrong = len(form.wrong)
@@ -403,6 +405,9 @@ class NewScreen(LiveScreen[None]):
         if form.wrong.keys() & {field.path for field in form.fields if field.path.startswith(("data.", "model."))}:
             reason = form.wrong.get("model.architecture", "")
             self._pane.take(replace(self._pane.preview, summary=None, summary_problem=reason, waiting="", top=0))
+            if form.shape is None:  # it is not known what data they would be
+                problem = next((said for path, said in form.wrong.items() if path.startswith("data.")), "")
+                self._pane.take(replace(self._pane.preview, samples=None, samples_problem=problem))
             if any(path.startswith("data.") for path in form.wrong) or document.get("data") is None:
                 return
         new_data = before is None or before[0] != wanted[0] or self._pane.preview.samples is None

@@ -306,6 +306,15 @@ async def test_the_preview_follows_every_sort_of_data(app: Workbench, until: Unt
         await until(pilot, lambda: {("summary", dataset), ("samples", dataset)} <= asked())
 
 
+async def test_of_data_that_are_not_named_yet_no_examples_are_shown(app: Workbench, until: Until) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("n")
+        await until(pilot, lambda: preview(pilot).samples is not None and not preview(pilot).waiting)
+        await pilot.press("enter", *"npz", "enter")
+        await until(pilot, lambda: preview(pilot).samples is None)
+        assert "must name an .npz file" in lines(app.screen.query_one(PreviewPane))
+
+
 async def test_while_one_answer_is_awaited_only_the_newest_question_follows(app: Workbench, until: Until) -> None:
     spare = app.spare
     assert isinstance(spare, FakeSpare)
