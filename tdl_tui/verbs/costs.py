@@ -11,22 +11,39 @@ from typing import Any
 from tdl_tui.runs.bottleneck import PARTS, shares, verdict
 from tdl_tui.runs.footprint import PARTS as MACHINE
 from tdl_tui.runs.footprint import TOTAL, footprint
+from tdl_tui.runs.gpus import OWN, QUANTITIES, Figures, Gpu, figures
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.widgets.numbers import joules, mass, percent
+from tdl_tui.widgets.numbers import joules, mass, percent, size
 
 
 def costs(folder: Path, experiment: Mapping[str, Any]) -> dict[str, Any]:
-    """As `tdl show --json` gives them: `time`, the shares and the verdict on them, and `energy`; None for what was not
-    recorded."""
+    """As `tdl show --json` gives them: `time`, the shares and the verdict on them, `energy`, and `gpus`, all of the
+    machine with what they do while it trains; None for what is not known."""
     with RunReader(folder) as reader:
         found = shares(reader)
-        names = (TOTAL, *(f"{TOTAL}/{part}" for part in MACHINE))
+        summary = reader.summary()
+        names = [TOTAL, *(f"{TOTAL}/{part}" for part in MACHINE)]
+        if summary.state.live:
+            names += [f"system/{OWN}", *(gpu.series(quantity) for gpu in summary.gpus for quantity in QUANTITIES)]
         last = {name: point.value for name in names if (point := reader.last(name)) is not None}
     judged, used = verdict(found), footprint(last, experiment)
     return {
         "time": {"shares": found, "verdict": asdict(judged) if judged else None} if found else None,
         "energy": {"joules": used.joules, **used.parts, "co2_grams": used.grams} if used else None,
+        "gpus": [_gpu_document(gpu, figures(gpu, last)) for gpu in summary.gpus] or None,
     }
+
+
+def _gpu_document(gpu: Gpu, now: Figures) -> dict[str, Any]:
+    """A GPU and its figures: percent, bytes, watts and °C; None for what is not known."""
+    told = {
+        "utilisation": now.utilisation,
+        "memory_used": now.memory,
+        "memory_own": now.own,
+        "power": now.power,
+        "temperature": now.temperature,
+    }
+    return {**asdict(gpu), **{name: value if math.isfinite(value) else None for name, value in told.items()}}
 
 
 def costs_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -44,5 +61,15 @@ def costs_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         carbon = f", {mass(emitted)} of CO₂" if emitted is not None and math.isfinite(emitted) else ""
         rows.append(("energy", f"{joules(used['joules'])} ({of}){carbon}"))
     elif document["time"]:
-        rows.append(("energy", "unknown: no counter could be read"))
+        rows.append(("energy", "unknown: no counter could be read (tdl doctor says why)"))
+    for gpu in document["gpus"] or ():
+        if gpu["utilisation"] is gpu["memory_used"] is None and not gpu["trains"]:
+            continue
+        told = [
+            f"{gpu['name']} of {size(gpu['memory'])}" if gpu["memory"] else gpu["name"],
+            "" if gpu["utilisation"] is None else f"{gpu['utilisation']:.0f} %",
+            "" if gpu["memory_used"] is None else f"{size(gpu['memory_used'])} in use",
+            "trains this run" if gpu["trains"] else "",
+        ]
+        rows.append((f"gpu {gpu['number']}", ", ".join(filter(None, told))))
     return rows

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 
 from tdl_tui.runs.bottleneck import LEAST, MOST, PARTS
 from tdl_tui.runs.footprint import footprint
+from tdl_tui.runs.gpus import Gpu
 from tdl_tui.runs.home import create
 from tdl_tui.runs.profiles import Operator, Profile, profile_of
+from tdl_tui.runs.reader import RunReader
+from tdl_tui.runs.records import State
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.verbs.costs import costs, costs_rows
 from tdl_tui.verbs.profile import duration_of, profile_text
@@ -61,8 +64,41 @@ def test_what_nobody_stated_or_measured_is_not_guessed(run: Path, tmp_path_facto
     assert found["energy"]["co2_grams"] is None
     assert "CO₂" not in said(found)
     empty = new(tmp_path_factory.mktemp("home"))
-    assert costs(empty, {}) == {"time": None, "energy": None}
+    assert costs(empty, {}) == {"time": None, "energy": None, "gpus": None}
     assert said(costs(empty, {})) == ""
+
+
+def test_all_gpus_of_the_machine_are_told_while_it_trains(tmp_path: Path) -> None:
+    made = create(tmp_path, {}, title="")
+    with RunWriter(made.folder) as writer:
+        writer.update(state=State.RUNNING, gpus=[Gpu(number, "A100", 80 << 30, number == 1) for number in range(2)])
+        for name, value in (("gpu", 87.0), ("gpu_memory", 2.0**34), ("gpu_memory_own", 2.0**33), ("gpu/0", 3.0)):
+            writer.point(f"system/{name}", 2000, value)
+    document = costs(made.folder, {})  # the lock is held by this process
+    unknown = {"power": None, "temperature": None}
+    assert document["gpus"] == [
+        {"number": 1, "name": "A100", "memory": 80 << 30, "trains": True, "utilisation": 87.0, **unknown}
+        | {"memory_used": 2.0**34, "memory_own": 2.0**33},
+        {"number": 0, "name": "A100", "memory": 80 << 30, "trains": False, "utilisation": 3.0, **unknown}
+        | {"memory_used": None, "memory_own": None},
+    ]
+    assert "gpu 1 A100 of 80.0 GiB, 87 %, 16.0 GiB in use, trains this run\ngpu 0 A100 of 80.0 GiB, 3 %" in said(
+        document
+    )
+    os.close(made.lock_fd)
+    document = costs(made.folder, {})
+    assert [gpu["utilisation"] for gpu in document["gpus"]] == [None, None]
+    assert said(document) == "gpu 1 A100 of 80.0 GiB, trains this run"
+
+
+@pytest.mark.parametrize(
+    "gpus", ["A100", [1], [{}], [{"number": -1, "name": "A100", "memory": 1, "trains": True}], [{"number": "0"}]]
+)
+def test_gpus_that_no_writer_wrote_are_damage(run: Path, gpus: object) -> None:
+    with RunWriter(run) as writer:
+        writer.update(gpus=gpus)
+    with RunReader(run) as reader:
+        assert "damaged" in reader.summary().damage
 
 
 @given(st.floats(0, 1e12), st.floats(0, 1e4))
