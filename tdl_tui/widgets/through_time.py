@@ -14,7 +14,7 @@ from .chart import draw_chart
 from .chart_view import View
 from .curves import Curve, y_span
 from .lines import Piece, ink
-from .numbers import grouped, scientific
+from .numbers import grouped, norm
 from .palette import Palette
 
 STATES = ("h", "c")
@@ -49,7 +49,7 @@ def draw_through_time(
     muted = ink(palette.muted)
     right: list[Piece] = []
     for curve in curves[:3] if width >= 60 else ():
-        right += [(f"{curve.name} ", ink(curve.color)), (f"×{scientific(fading(curve.y))}  ", ink(palette.text))]
+        right += [(f"{curve.name} ", ink(curve.color)), (f"×{norm(fading(curve.y))}  ", ink(palette.text))]
     right += [("at step ", muted), (grouped(matrices[0].step), ink(palette.text))]
     return draw_chart(
         title,
@@ -57,7 +57,7 @@ def draw_through_time(
         curves,
         x=Span(0.0, max(1.0, farthest)),
         y=y_span(curves, True),
-        view=View(log=True, scale="value"),
+        view=View(log=True),
         width=width,
         height=height,
         palette=palette,

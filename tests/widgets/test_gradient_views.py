@@ -340,7 +340,7 @@ def test_curves_go_by_the_distance_from_the_loss() -> None:
     assert reverse.y == (1.0, 0.5, 0.25)
     assert fading(h.y) == pytest.approx(1e-2) and math.isnan(fading((0.0,)))
     text = text_of(draw_through_time([lstm, back], "through time", "4", 120, 20, DARK, chosen=True))
-    assert "h l0" in text and "×1.0e-2" in text and "at step 7" in text
+    assert "h l0" in text and "×0.0100" in text and "at step 7" in text
 
 
 @given(widths, heights)
