@@ -343,8 +343,10 @@ def test_a_cpu_alone_has_its_own_figures(tmp_path: Path, monkeypatch: pytest.Mon
     assert not any(name.startswith("system/gpu") for name in recording.series)
 
 
-def test_a_resumed_run_adds_to_what_it_has_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also to what it used for steps that are made again: it was used."""
+def test_a_resumed_run_adds_to_what_it_has_used(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also to what it used for steps that are made again: it was used. On another GPU it is that one that trains."""
 
     class Running:
         joules = 0.0
@@ -355,16 +357,20 @@ def test_a_resumed_run_adds_to_what_it_has_used(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(meters, "rapl_counters", lambda: [Counter(Running().read)])
     monkeypatch.setattr(meters, "SECONDS", 0.0)
+    monkeypatch.setattr(meters, "gpus_of", lambda device: gpus_of(FIRST))
     folder = new_run(tmp_path, toy())
     control = CommandQueue()
     control.put(Asked("stop"))
     assert run_training(folder, control) is State.STOPPED
     before = energy.spent(folder)
     assert before["cpu"] > 0
+    machine.training = machine.devices[3]
     assert run_training(folder, CommandQueue()) is State.FINISHED
     with RunReader(folder) as reader:
         _, _, used = reader.columns("system/energy/cpu")
         assert reader.last("system/disk_free") is not None
+        assert [gpu.number for gpu in reader.summary().gpus] == [3, 0, 1, 2]
+        assert [point.value for name in ("gpu", "gpu/1") if (point := reader.last(f"system/{name}"))] == [84.0, 86.0]
         assert reader.last(f"time/{LEAST}") is not None
     assert used[0] == before["cpu"]
     assert used[-1] >= before["cpu"] + 5.0
