@@ -100,7 +100,8 @@ def plots(names: Sequence[str], grid: Grid) -> list[Plot]:
         charts.setdefault(title, []).append((label, name))
     out = []
     for title, series in charts.items():
-        parts = [series[at : at + SHARED] for at in range(0, len(series), SHARED)]
+        length = -(-len(series) // -(-len(series) // SHARED))  # charts of about as many curves each
+        parts = [series[at : at + length] for at in range(0, len(series), length)]
         for number, part in enumerate(parts, 1):
             out.append(Plot(title if len(parts) == 1 else f"{title} {number}/{len(parts)}", tuple(part)))
     return out
