@@ -20,11 +20,12 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from tdl_tui.widgets.display import EVERYTHING, Display
-from tdl_tui.widgets.paced_driver import PacedDriver
+from tdl_tui.widgets.paced_driver import GraphicsKnown, PacedDriver
 from tdl_tui.widgets.palette import PALETTES, Palette
-from tdl_tui.widgets.spans import Shown
+from tdl_tui.widgets.spans import CellUpdate, Shown
 
 from .frame import TooSmall, palette
+from .overlay import Overlay
 from .runs import RunsScreen
 from .stops import go_on_after_stops
 
@@ -119,6 +120,7 @@ class Workbench(App[None]):
         super().__init__(css_path=["app.tcss", first])  # a default screen's own would not be read
         self.shown_on = display
         self._on_terminal = Shown()
+        self._overlay = Overlay(self, self._on_terminal)
         self._filter_for(display)
         for name, colors in PALETTES.items():
             self.register_theme(theme_of(name, colors))
@@ -205,6 +207,8 @@ class Workbench(App[None]):
         """Sends of an update what the terminal does not show yet."""
         if renderable is not None and not self._batch_count and not self.is_headless:
             renderable = self._on_terminal.changes(renderable)
+            if isinstance(renderable, CellUpdate):
+                renderable = self._overlay.frame(renderable)
         super()._display(screen, renderable)
 
     def repaint(self) -> None:
@@ -212,8 +216,13 @@ class Workbench(App[None]):
         self._on_terminal.forget()
         self.refresh(layout=True)
 
+    def on_graphics_known(self, message: GraphicsKnown) -> None:
+        self._overlay.use(message.graphics)
+
     def on_resize(self, event: events.Resize) -> None:
         self._on_terminal.forget()
+        if isinstance(self._driver, PacedDriver):
+            self._driver.ask_for_graphics()  # cells may be of another size, too
         too_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
         shown = isinstance(self.screen, TooSmall)
         if too_small and not shown:

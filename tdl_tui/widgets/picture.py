@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from rich.segment import Segment
@@ -53,12 +54,35 @@ def resample(plane: Sequence[float], size: tuple[int, int], wanted: tuple[int, i
     return out
 
 
-@lru_cache(maxsize=64)
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A picture in half blocks: of which probe, how large in pixels (columns, rows: two a cell), in which strips."""
+
+    number: int
+    probe: Probe
+    size: tuple[int, int]
+    strips: tuple[Strip, ...]
+
+
+KEPT = 512
+"""Pictures that were drawn last, and can be found by their numbers."""
+_MARK = "picture"
+_pictures: dict[int, Picture] = {}
+
+
+def marked(style: Style | None) -> Picture | None:
+    """The picture whose first cell has this style."""
+    number = style.meta.get(_MARK) if style is not None else None
+    return _pictures.get(number) if isinstance(number, int) else None
+
+
+@lru_cache(maxsize=256)
 def draw_picture(probe: Probe, width: int, height: int, shades: bool = False) -> list[Strip]:
     """A (C, H, W) picture with values 0 to 1, grey for one channel, RGB for three.
 
     Two pixels a cell: the upper half block's colour over its ground. With `shades`, for a terminal without colours,
-    a cell's brightness in five characters instead. The strips are as wide as the picture, at most `width`.
+    a cell's brightness in five characters instead. The strips are as wide as the picture, at most `width`. By the style
+    of its first cell `marked` finds a picture again, wherever its strips were put.
     """
     channels, rows, columns = probe.shape
     size = picture_size((channels, rows, columns), width, height)
@@ -77,7 +101,21 @@ def draw_picture(probe: Probe, width: int, height: int, shades: bool = False) ->
             else:
                 cells.append(Segment("▀", _half(upper, lower)))
         strips.append(Strip(cells, wide).simplify())
-    return strips
+    return strips if shades else _remember(probe, size, strips)
+
+
+def _remember(probe: Probe, size: tuple[int, int], strips: list[Strip]) -> list[Strip]:
+    """The strips with the first cell marked."""
+    number = hash((probe.input, probe.shape, size)) % (1 << 31) + 1
+    (text, style, _), *others = strips[0]
+    first = [Segment(text[0], (style or Style()) + Style(meta={_MARK: number}))]
+    if text[1:]:
+        first.append(Segment(text[1:], style))
+    _pictures.pop(number, None)
+    _pictures[number] = Picture(number, probe, size, tuple(strips))
+    while len(_pictures) > KEPT:
+        del _pictures[next(iter(_pictures))]
+    return [Strip([*first, *others], size[0]), *strips[1:]]
 
 
 def _rgb(planes: Sequence[Sequence[float]], index: int) -> tuple[int, int, int]:

@@ -8,17 +8,20 @@ written from the changed cells alone, and a colour is said once for all that hav
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
-from rich.console import COLOR_SYSTEMS, Console, RenderableType
+from rich.console import COLOR_SYSTEMS, Console, ConsoleOptions, RenderableType, RenderResult
+from rich.control import Control
 from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import (  # the one place that knows how an update is written
     ChopsUpdate,
     Compositor,
+    CompositorUpdate,
     LayoutUpdate,
 )
 from textual.geometry import Region
@@ -100,40 +103,42 @@ def cut(strip: Strip, x: int, left: int, right: int) -> Iterator[tuple[int, Segm
         x += width
 
 
+Piece = tuple[int, int, Segment]
+"""A line, a column, and what stands there."""
+
+
+def written(pieces: Iterable[Piece], console: Console) -> str:
+    """What brings pieces to a terminal, in their order."""
+    pen = Pen(COLOR_SYSTEMS.get(console.color_system or "truecolor", ColorSystem.TRUECOLOR))
+    after = (-1, -1)
+    for y, x, segment in pieces:
+        if (y, x) != after:
+            pen.move(x, y)
+        pen.write(segment)
+        after = (y, x + segment.cell_length)
+    return pen.finish()
+
+
+def by_color(pieces: Iterable[Piece]) -> Iterable[Piece]:
+    """The pieces, those of a style together: a colour costs more to say than a place."""
+    groups: dict[Style | None, list[Piece]] = {}
+    for piece in pieces:
+        groups.setdefault(piece[2].style, []).append(piece)
+    return chain.from_iterable(groups.values())
+
+
 class SpanUpdate(ChopsUpdate):
-    """A partial update: the changed cells colour by colour, since a colour costs more to say than a place."""
+    """A partial update: the changed cells alone."""
 
     def render_segments(self, console: Console) -> str:
-        pen = Pen(COLOR_SYSTEMS.get(console.color_system or "truecolor", ColorSystem.TRUECOLOR))
-        after = (-1, -1)
-        for y, x, segment in self._in_order():
-            if (y, x) != after:
-                pen.move(x, y)
-            pen.write(segment)
-            after = (y, x + segment.cell_length)
-        return pen.finish()
+        return written(by_color(self._pieces()), console)
 
-    def _in_order(self) -> Iterable[tuple[int, int, Segment]]:
-        groups: dict[Style | None, list[tuple[int, int, Segment]]] = {}
-        for part in self._parts():
-            groups.setdefault(part[2].style, []).append(part)
-        return chain.from_iterable(groups.values())
-
-    def _parts(self) -> Iterator[tuple[int, int, Segment]]:
-        """The changed cells, line by line: of each piece the line, the column and what stands there."""
+    def _pieces(self) -> Iterator[Piece]:
         for y, left, right in self.spans:
             for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
                 if strip is not None and x < right and end > left:
                     for at, segment in cut(strip, x, left, min(end, right)):
                         yield y, at, segment
-
-
-class NewLayout(SpanUpdate):
-    """The changed cells of a screen that is another one, line by line: over a slow line it is seen to come, and colour
-    by colour it would be a riddle for so long."""
-
-    def _in_order(self) -> Iterable[tuple[int, int, Segment]]:
-        return self._parts()
 
 
 Span = tuple[int, int, int]
@@ -187,6 +192,44 @@ def _taken(spans: list[Span], area: Region) -> tuple[list[int], list[Span]]:
     return touched, left
 
 
+@dataclass(frozen=True, slots=True)
+class CellUpdate(CompositorUpdate):
+    """Spans of what a terminal shows now, and what else it is told behind them.
+
+    A screen that is another one (`another`) comes line by line: over a slow line it is seen to come, and colour by
+    colour it would be a riddle for so long.
+    """
+
+    lines: list[list[Cell]]
+    spans: list[Span]
+    another: bool = False
+    behind: str = ""
+
+    def followed_by(self, text: str) -> CellUpdate:
+        """The same, with this told behind it."""
+        return replace(self, behind=self.behind + text)
+
+    def render_segments(self, console: Console) -> str:
+        pieces = self._pieces()
+        return written(pieces if self.another else by_color(pieces), console) + self.behind
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for y, x, segment in self._pieces():
+            yield Control.move_to(x, y)
+            yield segment
+
+    def _pieces(self) -> Iterator[Piece]:
+        for y, left, right in self.spans:
+            line = self.lines[y]
+            start = left - 1 if not line[left][0] else left  # in the middle of a wide character
+            while start < right:
+                style, end = line[start][1], start + 1
+                while end < right and line[end][1] is style:
+                    end += 1
+                yield y, start, Segment("".join([text for text, _ in line[start:end]]), style)
+                start = end
+
+
 class Shown:
     """What the terminal shows, cell by cell: of whatever is repainted only what is other is sent."""
 
@@ -197,21 +240,23 @@ class Shown:
         """The terminal may show anything now."""
         self._lines = []
 
+    @property
+    def lines(self) -> list[list[Cell]]:
+        """Its cells, line by line; none while it may show anything."""
+        return self._lines
+
     def changes(self, update: RenderableType) -> RenderableType:
         """What is to be sent in an update's place; it counts as shown."""
-        if isinstance(update, ChopsUpdate):
+        if isinstance(update, ChopsUpdate) and all(y < len(self._lines) for y, _, _ in update.spans):
             return self._part(update)
         if isinstance(update, LayoutUpdate) and update.region.offset == (0, 0):
             return self._difference([Strip.join(line) for line in update.strips])
         self.forget()
         return update
 
-    def _part(self, update: ChopsUpdate) -> SpanUpdate:
+    def _part(self, update: ChopsUpdate) -> CellUpdate:
         spans: list[Span] = []
         for y, left, right in update.spans:
-            if y >= len(self._lines):
-                spans.append((y, left, right))
-                continue
             line = self._lines[y]
             before = line[left:right]
             for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
@@ -220,17 +265,16 @@ class Shown:
                 for at, segment in cut(strip, x, left, min(end, right)):
                     line[at : at + segment.cell_length] = cells([segment])
             spans += [(y, left + x, left + x + width) for x, width in changed(before, line[left:right])]
-        return SpanUpdate(update.chops, spans, update.chop_ends)
+        return CellUpdate(self._lines, spans)
 
-    def _difference(self, strips: list[Strip]) -> SpanUpdate:
-        after = [cells(strip) for strip in strips]
-        before, self._lines = self._lines, after
-        if list(map(len, before)) == list(map(len, after)):
+    def _difference(self, strips: list[Strip]) -> CellUpdate:
+        before, self._lines = self._lines, [cells(strip) for strip in strips]
+        if list(map(len, before)) == list(map(len, self._lines)):
             spans = [
                 (y, x, x + width)
-                for y, (was, now) in enumerate(zip(before, after, strict=True))
+                for y, (was, now) in enumerate(zip(before, self._lines, strict=True))
                 for x, width in changed(was, now)
             ]
         else:
-            spans = [(y, 0, len(line)) for y, line in enumerate(after)]
-        return NewLayout([{0: strip} for strip in strips], spans, [[len(line)] for line in after])
+            spans = [(y, 0, len(line)) for y, line in enumerate(self._lines)]
+        return CellUpdate(self._lines, spans, another=True)

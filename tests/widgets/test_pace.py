@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdl_tui.widgets.paced_driver import AHEAD, EVERY, PATIENCE, Pace
+from tdl_tui.widgets.paced_driver import AHEAD, BRIEF, EVERY, PATIENCE, Pace
 
 
 class Clock:
@@ -66,6 +66,36 @@ def test_an_answer_that_is_lost_holds_up_for_a_while_only() -> None:
     assert pace.behind
     clock.now = PATIENCE
     assert not pace.behind
+
+
+def test_a_picture_gets_what_an_idle_line_carries_in_a_moment() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    assert pace.room == 0  # nothing is known of the line
+    frame(pace, 9600)
+    assert pace.room == 0
+    clock.now = 1.0
+    pace.answer()
+    assert pace.room == 9600 * BRIEF
+    frame(pace, EVERY)
+    assert 0 <= pace.room <= 9600 * BRIEF - EVERY
+    pace.write(1)
+    assert pace.room == 0  # the system does not take it
+
+
+def test_a_line_is_as_fast_as_its_fastest_answer_and_small_pieces_do_not_tell() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    for length, seconds in ((10_000, 0.1), (EVERY, 0.1)):
+        frame(pace, length)
+        clock.now += seconds
+        pace.answer()
+    assert pace.room == 100_000 * BRIEF
+    for _ in range(8):
+        frame(pace, EVERY // 8)
+        clock.now += 1e-9
+    pace.answer()
+    assert pace.room <= 100_000 * BRIEF
 
 
 @given(st.lists(st.integers(0, 3000), max_size=60))

@@ -19,7 +19,7 @@ from tdl_tui.widgets.spans import Shown, SpanUpdate
 WIDTH, HEIGHT = 24, 4
 COLORS = ("#ff0000", "#00ff00")
 console = Console(force_terminal=True, color_system="truecolor", width=WIDTH)
-lines = st.lists(st.tuples(st.text("ab ⡇雪", max_size=6), st.sampled_from(COLORS), st.booleans()), max_size=4).map(
+lines = st.lists(st.tuples(st.text("ab ⡇雪人", max_size=6), st.sampled_from(COLORS), st.booleans()), max_size=4).map(
     lambda pieces: Strip([Segment(text, Style(color=color, bold=bold)) for text, color, bold in pieces])
 )
 screens = st.lists(lines.map(lambda strip: strip.adjust_cell_length(WIDTH)), min_size=HEIGHT, max_size=HEIGHT)
