@@ -119,7 +119,7 @@ def _cell(gpu: Gpu, now: Figures, form: int, palette: Palette) -> list[Piece]:
     pieces = [head]
     if math.isfinite(now.utilisation):
         full = min(BAR, max(0, round(now.utilisation / 100 * BAR)))
-        pieces += [("━" * full, muted), ("━" * (BAR - full), ink(palette.faint))]
+        pieces += [("━" * full, muted), ("╌" * (BAR - full), ink(palette.faint))]
         pieces.append((fit(f"{now.utilisation:.0f} %", 6, "right"), text))
     else:
         pieces.append((fit("in use", _BUSY), text))

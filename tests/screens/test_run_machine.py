@@ -60,7 +60,7 @@ async def test_there_are_as_many_lines_as_there_is_to_say(
         assert bottom == size[1] - 1  # above the keys
 
 
-@pytest.mark.parametrize(("size", "says"), [((80, 24), "0· 1█  1 free"), ((120, 40), "1 ━━━━━━━━  90 % 40.0/80.0 GiB")])
+@pytest.mark.parametrize(("size", "says"), [((80, 24), "0· 1█  1 free"), ((120, 40), "1 ━━━━━━━╌  90 % 40.0/80.0 GiB")])
 async def test_several_gpus_have_lines_of_their_own(bench: Bench, until: Any, size: tuple[int, int], says: str) -> None:
     gpus = tuple(Gpu(number, "NVIDIA A100", 80 << 30, number == 2) for number in (2, 0, 1))
     busy = {"system/gpu": 87.0, "system/gpu/0": 0.0, "system/gpu/1": 90.0, "system/gpu_memory/1": 40.0 * 2**30}

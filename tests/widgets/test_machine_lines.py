@@ -126,7 +126,7 @@ def test_several_gpus_stand_in_a_table_where_it_is_wide_and_at_a_glance_where_it
     assert system_lines({**GPU, **CPU}, None, 120, gpus=gpus)[0].startswith(" gpu 3  87 % · 18.6/80.0 GiB · 252 W")
     assert [strip.text.rstrip() for strip in draw_others(gpus, OTHERS, 80, 2, DARK)] == [
         " others  0 free                            1 ━━━━━━━━  98 % 71.2/80.0 GiB",
-        "         2 ━━━━━━━━  50 % 40.0/80.0 GiB    4 ━━━━━━━━   0 % 31.5/80.0 GiB",
+        "         2 ━━━━╌╌╌╌  50 % 40.0/80.0 GiB    4 ╌╌╌╌╌╌╌╌   0 % 31.5/80.0 GiB",
     ]
     assert "1 ━━━━━━━━  98 %  71 GiB" in draw_others(gpus, OTHERS, 70, 2, DARK)[0].text
     (row,) = draw_others(gpus, OTHERS, 200, 2, DARK)[:1]
