@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -12,7 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from tdl_tui.runs.reader import LAYER_SERIES
-from tdl_tui.runs.records import Bucket, Event
+from tdl_tui.runs.records import Bucket, Event, LayerSample
 from tdl_tui.widgets.axes import Span, growing
 from tdl_tui.widgets.chart import Happening, Marks, draw_chart
 from tdl_tui.widgets.chart_view import (
@@ -30,6 +31,7 @@ from tdl_tui.widgets.chart_view import (
 )
 from tdl_tui.widgets.curves import Curve, Ruler, curve_of, reading, ruler, y_span
 from tdl_tui.widgets.events import SIGNS
+from tdl_tui.widgets.growing import Growing
 from tdl_tui.widgets.lines import fit, ink, line
 from tdl_tui.widgets.numbers import brief
 from tdl_tui.widgets.palette import Palette
@@ -331,8 +333,14 @@ def buckets_of(snapshot: Snapshot, name: str, window: Span | None = None) -> Seq
     for prefix, column in LAYER_SERIES.items():  # which are at hand for the table of gradients
         if name.startswith(prefix) and name[len(prefix) :] in snapshot.layer_names:
             layer = snapshot.layer_names.index(name[len(prefix) :])
-            return [_bucket(s.step, s.time, s.rows[layer][column]) for s in snapshot.layer_samples]
+            return _layer(layer, column).over(snapshot.layer_samples)
     return ()
+
+
+@lru_cache(maxsize=256)
+def _layer(layer: int, column: int) -> Growing[LayerSample, Bucket]:
+    """A layer's samples as buckets."""
+    return Growing(lambda sample: _bucket(sample.step, sample.time, sample.rows[layer][column]))
 
 
 def _bucket(step: int, time: float, value: float) -> Bucket:

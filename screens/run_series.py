@@ -12,7 +12,7 @@ from textual.strip import Strip
 from tdl_tui.runs.text import printable
 from tdl_tui.widgets.chart_view import Grid
 from tdl_tui.widgets.lines import Piece, beside, height_of, ink, line
-from tdl_tui.widgets.series_groups import LAYERED, PARTS, Plot, plots, visible
+from tdl_tui.widgets.series_groups import LAYERED, PARTS, Plot, plots
 
 from .frame import palette
 from .run_charts import CHARTS, Charting
@@ -61,10 +61,10 @@ class SeriesPanel(Charting):
         self._alone = False
 
     @property
-    def names(self) -> Sequence[str]:
+    def names(self) -> tuple[str, ...]:
         return self.snapshot.names if self.snapshot is not None else ()
 
-    def plots(self) -> list[Plot]:
+    def plots(self) -> Sequence[Plot]:
         """The charts of all pages."""
         return plots(self.names, self.choices.view.grid)
 
@@ -121,7 +121,7 @@ class SeriesPanel(Charting):
     def _said(self, charts: Sequence[Plot]) -> list[Piece]:
         """How many series of how many, and which page."""
         colors, grid = palette(self.app), self.choices.view.grid
-        shown = len(visible(self.names, grid))
+        shown = sum(len(plot.series) for plot in charts)
         said: list[Piece] = [(f"{shown} of {len(self.names)} series", ink(colors.muted))]
         if grid.filter:
             said.insert(0, (f"{printable(grid.filter)}  ", ink(colors.accent)))

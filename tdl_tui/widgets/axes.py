@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +34,14 @@ class Span:
                 return -1.0
             return (math.log10(value) - math.log10(self.low)) / (math.log10(self.high) - math.log10(self.low))
         return (value - self.low) / (self.high - self.low)
+
+    def places(self, values: Sequence[float]) -> list[float]:
+        """Where each of the values lies."""
+        low, wide = self.low, self.high - self.low
+        if not self.log:
+            return [(value - low) / wide for value in values]
+        low, wide = math.log10(low), math.log10(self.high) - math.log10(low)
+        return [-1.0 if value <= 0 else (math.log10(value) - low) / wide for value in values]
 
 
 def round_up(value: float) -> float:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import lru_cache
 
 from rich.cells import cell_len
 from textual.strip import Strip
 
 from .axes import Scale, Span, ticks, x_ticks
-from .braille import rasters
+from .braille import Dots, Place, dotted
 from .chart_view import View
 from .curves import Curve, Reading
-from .lines import PLAIN, Piece, fit, heading, ink, line
+from .drawing import Drawing, Sign, inked
+from .lines import Piece, fit, heading, ink, line
 from .palette import Palette, blended
 from .readout import LISTED, legend, listed
 
@@ -105,22 +106,30 @@ def _noted(title: str, key: str, notes: Sequence[str], right: Sequence[Piece], w
 
 def _body(
     curves: Sequence[Curve], x: Span, y: Span, view: View, width: int, height: int, palette: Palette, marks: Marks
-) -> list[Strip]:
-    rule, muted = ink(palette.faint), ink(palette.muted)
+) -> Sequence[Strip]:
     rows = height - 1
     labels = {_row(y.place(value), rows): label for value, label in ticks(y, max(2, rows // 3 + 1))}
     gutter = max(6, max((len(label) for label in labels.values()), default=0) + 1)
     columns = width - gutter - 1
     if columns < 4:
         return []
-    paper = _Paper(columns, rows)
-    _overlay(paper, curves, x, y, palette, marks)
+    drawing = _placed(curves, x, y, columns, rows, marks, palette)
+    return _painted(drawing, tuple(labels.items()), x_labels(x, view.scale, gutter, columns, width), gutter, palette)
+
+
+@lru_cache(maxsize=128)
+def _painted(
+    drawing: Drawing, labels: tuple[tuple[int, str], ...], below: str, gutter: int, palette: Palette
+) -> Sequence[Strip]:
+    """The drawing with its axes. Most of what comes in moves no dot: then it is the one that was."""
+    rule, muted = ink(palette.faint), ink(palette.muted)
+    named, width = dict(labels), len(below)
     strips = []
-    for row in range(rows):
-        label = labels.get(row)
-        pieces: list[Piece] = [(fit(label or "", gutter, "right"), muted), ("┤" if label else "│", rule)]
-        strips.append(line([*pieces, *paper.pieces(row)], width))
-    strips.append(line([(x_labels(x, view.scale, gutter, columns, width), muted)], width))
+    for row, pieces in enumerate(inked(drawing)):
+        label = named.get(row)
+        start: list[Piece] = [(fit(label or "", gutter, "right"), muted), ("┤" if label else "│", rule)]
+        strips.append(line([*start, *pieces], width))
+    strips.append(line([(below, muted)], width))
     return strips
 
 
@@ -128,129 +137,102 @@ def _row(place: float, rows: int) -> int:
     return min(rows - 1, max(0, round((1 - place) * (rows - 1))))
 
 
-class _Paper:
-    """Character and colour ("" where blank) of each cell, and the shade behind it ("" for none)."""
-
-    def __init__(self, columns: int, rows: int) -> None:
-        self.columns, self.rows = columns, rows
-        self.characters = [[" "] * columns for _ in range(rows)]
-        self.colors = [[""] * columns for _ in range(rows)]
-        self.shades: list[list[str]] | None = None
-
-    def set(self, row: int, column: int, character: str, color: str) -> None:
-        self.characters[row][column], self.colors[row][column] = character, color
-
-    def shade(self, row: int, column: int, color: str) -> None:
-        if self.shades is None:
-            self.shades = [[""] * self.columns for _ in range(self.rows)]
-        self.shades[row][column] = self.shades[row][column] or color
-
-    def column(self, place: float) -> int | None:
-        """The column of a place from 0 to 1, as braille has it; None outside."""
-        return round(place * (2 * self.columns - 1)) // 2 if 0 <= place <= 1 else None
-
-    def row(self, place: float) -> int | None:
-        """The row of a place from 0 (below) to 1; None outside."""
-        return self.rows - 1 - round(place * (4 * self.rows - 1)) // 4 if 0 <= place <= 1 else None
-
-    def pieces(self, row: int) -> Iterator[Piece]:
-        shades = self.shades[row] if self.shades else [""] * self.columns
-        start = 0
-        for (color, shade), run in groupby(zip(self.colors[row], shades, strict=True)):
-            end = start + sum(1 for _ in run)
-            style = ink(color, on=shade or None) if color else ink("default", on=shade) if shade else PLAIN
-            yield "".join(self.characters[row][start:end]), style
-            start = end
-
-
-def _overlay(paper: _Paper, curves: Sequence[Curve], x: Span, y: Span, palette: Palette, marks: Marks) -> None:
-    """All that stands in a chart, what matters most last; where curves meet, both show in the later one's colour."""
-    for curve in curves:
-        _band(paper, curve, x, y, blended(curve.color, palette.ground, SHADE))
-    _happenings(paper, marks.happenings, x, palette)
-    behind = [curve for curve in curves if curve.raw]
-    lines = [_line(curve.x, curve.raw, x, y) for curve in behind] + [_line(curve.x, curve.y, x, y) for curve in curves]
-    drawn = rasters(lines, paper.columns, paper.rows)
-    for curve, cells in zip(behind, drawn, strict=False):
-        faint = blended(curve.color, palette.ground, FAINT)
-        for (row, column), code in cells.items():
-            paper.set(row, column, chr(code), faint)
-    own: dict[tuple[int, int], int] = {}
-    for curve, cells in zip(curves, drawn[len(behind) :], strict=True):
-        for cell, code in cells.items():
-            own[cell] = own.get(cell, 0) | code
-            paper.set(*cell, chr(own[cell]), curve.color)
-    _cursor(paper, marks.cursor, x, own.keys(), palette)
-    for curve in curves:
-        gaps = [a for a, b in zip(curve.x, curve.y, strict=True) if not math.isfinite(b)]
-        for a in (*gaps, *curve.broken):
-            if (gap := paper.column(x.place(a))) is not None:
-                paper.set(paper.rows - 1, gap, "×", curve.color)
+def _placed(
+    curves: Sequence[Curve], x: Span, y: Span, columns: int, rows: int, marks: Marks, palette: Palette
+) -> Drawing:
+    """Where in the cells everything stands; what matters most in front."""
+    cursor = _column(x.place(marks.cursor), columns) if marks.cursor is not None else None
+    before = [
+        ((rows - 1, gap), "×", curve.color)
+        for curve in curves
+        for a in (*_gaps(curve), *curve.broken)
+        if (gap := _column(x.place(a), columns)) is not None
+    ]
     if marks.best is not None:
-        up, along = paper.row(y.place(marks.best[1])), paper.column(x.place(marks.best[0]))
+        up, along = _dot_row(y.place(marks.best[1]), rows), _column(x.place(marks.best[0]), columns)
         if up is not None and along is not None:
-            paper.set(up, along, "★", palette.good)
-    for curve in curves:
-        at = _end(paper, curve, x, y) if curve.name else None
-        if at is not None:
-            initial = curve.name[0]
-            paper.set(*at, initial if cell_len(initial) == 1 else "•", curve.color)  # a cell holds no wide character
+            before.append(((up, along), "★", palette.good))
+    return Drawing(
+        columns,
+        rows,
+        shades=tuple(shade for curve in curves for shade in _band(curve, x, y, columns, rows, palette)),
+        behind=tuple(_happenings(marks.happenings, x, columns, rows, palette)),
+        faint=tuple(
+            (_line(curve.x, curve.raw, x, y, columns, rows), blended(curve.color, palette.ground, FAINT))
+            for curve in curves
+            if curve.raw
+        ),
+        lines=tuple((_line(curve.x, curve.y, x, y, columns, rows), curve.color) for curve in curves),
+        between=tuple(((row, cursor), "│", palette.accent) for row in range(rows)) if cursor is not None else (),
+        before=tuple(before),
+        ends=tuple(
+            (end, curve.name[0] if cell_len(curve.name[0]) == 1 else "•", curve.color)  # a cell holds no wide character
+            for curve in curves
+            if curve.name and (end := _end(curve, x, y, columns, rows)) is not None
+        ),
+    )
 
 
-def _band(paper: _Paper, curve: Curve, x: Span, y: Span, shade: str) -> None:
-    """Shades the cells of which at least half lies between a bucket's extremes."""
+def _gaps(curve: Curve) -> list[float]:
+    """Where it has no value."""
+    if math.isfinite(sum(curve.y)):
+        return []
+    return [a for a, b in zip(curve.x, curve.y, strict=True) if not math.isfinite(b)]
+
+
+def _column(place: float, columns: int) -> int | None:
+    """The column of a place from 0 to 1, as braille has it; None outside."""
+    return round(place * (2 * columns - 1)) // 2 if 0 <= place <= 1 else None
+
+
+def _dot_row(place: float, rows: int) -> int | None:
+    """The row of a place from 0 (below) to 1, as braille has it; None outside."""
+    return rows - 1 - round(place * (4 * rows - 1)) // 4 if 0 <= place <= 1 else None
+
+
+def _band(curve: Curve, x: Span, y: Span, columns: int, rows: int, palette: Palette) -> Iterator[tuple[Place, str]]:
+    """The cells of which at least half lies between a bucket's extremes, with the shade that they have."""
+    shade = blended(curve.color, palette.ground, SHADE)
     extremes: dict[int, tuple[float, float]] = {}
     for extent in curve.band:
         left, right = x.place(extent.left), x.place(extent.right)
         if right < 0 or left > 1:
             continue
-        first, last = paper.column(max(0.0, left)), paper.column(min(1.0, right))
+        first, last = _column(max(0.0, left), columns), _column(min(1.0, right), columns)
         for column in range(first or 0, (last or 0) + 1):
             low, high = extremes.get(column, (math.inf, -math.inf))
             extremes[column] = min(low, extent.minimum), max(high, extent.maximum)
     for column, (low, high) in extremes.items():
-        top, bottom = (1 - y.place(high)) * paper.rows, (1 - y.place(low)) * paper.rows
-        for row in range(max(0, math.floor(top)), min(paper.rows, math.ceil(bottom))):
+        top, bottom = (1 - y.place(high)) * rows, (1 - y.place(low)) * rows
+        for row in range(max(0, math.floor(top)), min(rows, math.ceil(bottom))):
             if min(bottom, row + 1) - max(top, row) >= 0.5:
-                paper.shade(row, column, shade)
+                yield (row, column), shade
 
 
-def _happenings(paper: _Paper, happenings: Sequence[Happening], x: Span, palette: Palette) -> None:
+def _happenings(happenings: Sequence[Happening], x: Span, columns: int, rows: int, palette: Palette) -> Iterator[Sign]:
     """Thin verticals, with their signs below; where they stand close, the signs alone; where these would fill the line,
     all but the most frequent."""
-    if paper.columns < 24 or paper.rows < 5:
+    if columns < 24 or rows < 5:
         return
-    found = [(column, h) for h in happenings if (column := paper.column(x.place(h.x))) is not None]
-    if len({column for column, _ in found}) > paper.columns // 3:
+    found = [(column, h) for h in happenings if (column := _column(x.place(h.x), columns)) is not None]
+    if len({column for column, _ in found}) > columns // 3:
         ((often, _),) = Counter(happening.sign for _, happening in found).most_common(1)
         found = [(column, happening) for column, happening in found if happening.sign != often]
-    verticals = {column for column, _ in found} - {paper.columns - 1}  # where the frame would be
-    if len(verticals) <= paper.columns // 8:
-        for column in verticals:
-            for row in range(paper.rows - 1):
-                paper.set(row, column, "┊", palette.faint)
-    for column, happening in found:
-        paper.set(paper.rows - 1, column, happening.sign, happening.color)
+    verticals = {column for column, _ in found} - {columns - 1}  # where the frame would be
+    if len(verticals) <= columns // 8:
+        yield from (((row, column), "┊", palette.faint) for column in verticals for row in range(rows - 1))
+    yield from (((rows - 1, column), happening.sign, happening.color) for column, happening in found)
 
 
-def _cursor(paper: _Paper, cursor: float | None, x: Span, taken: Container[tuple[int, int]], palette: Palette) -> None:
-    column = paper.column(x.place(cursor)) if cursor is not None else None
-    if column is None:
-        return
-    for row in range(paper.rows):
-        if (row, column) not in taken:
-            paper.set(row, column, "│", palette.accent)
-
-
-def _line(xs: Sequence[float], ys: Sequence[float], x: Span, y: Span) -> list[tuple[float, float]]:
-    """A line in the unit square; what lies outside of it is cut off, not bent along its edge."""
-    points = [
-        (x.place(a), y.place(b) if math.isfinite(b) and (b > 0 or not y.log) else math.nan)
-        for a, b in zip(xs, ys, strict=True)
-    ]
-    if all(0 <= a <= 1 and not (b < 0 or b > 1) for a, b in points):
-        return points
-    return list(clipped(points))
+def _line(xs: Sequence[float], ys: Sequence[float], x: Span, y: Span, columns: int, rows: int) -> tuple[Dots, ...]:
+    """A line's dots; what lies outside of the axes is cut off, not bent along its edge."""
+    along, up = x.places(xs), y.places(ys)
+    if y.log:
+        up = [math.nan if b <= 0 else place for b, place in zip(ys, up, strict=True)]
+    if along and (along[0] < 0 or along[-1] > 1 or [place for place in up if place < 0 or place > 1]):
+        cut = list(clipped(list(zip(along, up, strict=True))))
+        along, up = [a for a, _ in cut], [b for _, b in cut]
+    return dotted(along, up, columns, rows)
 
 
 def clipped(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
@@ -300,16 +282,12 @@ def _part(a: tuple[float, float], b: tuple[float, float]) -> tuple[tuple[float, 
     return (a if first == 0 else at(first)), (b if last == 1 else at(last))
 
 
-def _end(paper: _Paper, curve: Curve, x: Span, y: Span) -> tuple[int, int] | None:
-    """A free cell after the curve's last point, for its initial: curves differ by more than colour."""
+def _end(curve: Curve, x: Span, y: Span, columns: int, rows: int) -> Place | None:
+    """The cell after the curve's last point, for its initial: curves differ by more than colour."""
     for a, b in zip(reversed(curve.x), reversed(curve.y), strict=True):
         if 0 <= x.place(a) <= 1 and 0 <= y.place(b) <= 1:
-            break
-    else:
-        return None
-    column, row = min(paper.columns - 1, int(x.place(a) * paper.columns) + 1), _row(y.place(b), paper.rows)
-    beside = (row, row - 1, row + 1)
-    return next(((at, column) for at in beside if 0 <= at < paper.rows and paper.characters[at][column] == " "), None)
+            return _row(y.place(b), rows), min(columns - 1, int(x.place(a) * columns) + 1)
+    return None
 
 
 _UNITS: dict[Scale, str] = {"steps": "steps", "epochs": "epochs"}

@@ -83,31 +83,25 @@ def curve_of(
 
     `latest` is the newest value where the last bucket holds nothing finite: what it is (inf, nan), a bucket forgets.
     """
+    first, last, times, low, high, means, counts, missing = zip(*buckets, strict=True) if buckets else ((),) * 8
     if view.scale in ("time", "clock"):  # which stands still while a clock that was moved back catches up
         origin = start if view.scale == "time" else 0.0
-        x = list(accumulate((max(0.0, bucket.time - origin) for bucket in buckets), max))
-        lefts = [x[0], *x[:-1]] if x else []
-        rights = x
+        x = tuple(accumulate((max(0.0, time - origin) for time in times), max))
+        lefts, rights = (*x[:1], *x[:-1]), x
     else:
         each = (steps_per_epoch or 1) if view.scale == "epochs" else 1
-        x = [(bucket.first + bucket.last) / 2 / each for bucket in buckets]
-        lefts = [bucket.first / each for bucket in buckets]
-        rights = [bucket.last / each for bucket in buckets]
-    means = [bucket.mean if bucket.count else math.nan for bucket in buckets]
-    if buckets and buckets[-1].count:
+        x = tuple([(a + b) / 2 / each for a, b in zip(first, last, strict=True)])
+        lefts, rights = (tuple([step / each for step in steps]) for steps in (first, last))
+    if not all(counts):
+        means = tuple([mean if count else math.nan for mean, count in zip(means, counts, strict=True)])
+    if counts[-1:] > (0,):
         latest = means[-1]
-    band = (
-        tuple(
-            Extent(left, right, bucket.minimum, bucket.maximum)
-            for left, right, bucket in zip(lefts, rights, buckets, strict=True)
-            if bucket.count > 1
-        )
-        if view.band
-        else ()
-    )
-    broken = tuple(at for at, bucket in zip(x, buckets, strict=True) if bucket.count and bucket.nonfinite)
-    raw = tuple(means) if view.smoothing else ()
-    return Curve(name, color, tuple(x), tuple(smooth(means, view.smoothing)), latest, raw, band, broken)
+    extents = zip(map(Extent, lefts, rights, low, high), counts, strict=True) if view.band else ()
+    band = tuple(extent for extent, count in extents if count > 1)
+    several = zip(x, counts, missing, strict=True) if any(missing) else ()
+    broken = tuple(at for at, count, gone in several if count and gone)
+    raw = means if view.smoothing else ()
+    return Curve(name, color, x, tuple(smooth(means, view.smoothing)), latest, raw, band, broken)
 
 
 def reading(buckets: Sequence[Bucket], step: int) -> Reading | None:
@@ -175,11 +169,16 @@ def y_span(
     which outliers make.
     """
     seen = [*_values(curves, x), *(() if clip else _extremes(curves, x))]
-    values = sorted(y for y in seen if abs(y) < HUGE and (y > TINY or not log))
+    least = TINY if log else -HUGE
+    values = [y for y in seen if least < y < HUGE]
     if not values:
         return before if before and before.log == log else Span(0.1 if log else 0.0, 1.0, log)
-    cut = min(int(clip * len(values) + 0.5), (len(values) - 1) // 2)
-    return covering(values[cut], values[-1 - cut], log=log, before=before, bounds=None if log else bounds)
+    low, high = min(values), max(values)
+    if clip:
+        values.sort()
+        cut = min(int(clip * len(values) + 0.5), (len(values) - 1) // 2)
+        low, high = values[cut], values[-1 - cut]
+    return covering(low, high, log=log, before=before, bounds=None if log else bounds)
 
 
 def _values(curves: Sequence[Curve], x: Span | None) -> Iterator[float]:

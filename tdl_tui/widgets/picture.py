@@ -14,7 +14,7 @@ from textual.strip import Strip
 from tdl_tui.runs.records import Probe
 
 from .axes import Span, covering
-from .braille import rasters
+from .braille import dotted, raster
 from .lines import fit, ink, line
 from .numbers import real
 from .palette import Palette
@@ -137,10 +137,9 @@ def draw_trace(probe: Probe, width: int, height: int, palette: Palette) -> list[
     grid = [[" "] * width for _ in range(height)]
     colors = [[""] * width for _ in range(height)]
     for feature in range(min(3, features)):
-        points = tuple(
-            (t / max(1, steps - 1), round(span.place(probe.input[t * features + feature]), 4)) for t in range(steps)
-        )
-        for (y, x), code in rasters([points], width, height)[0].items():
+        along = [t / max(1, steps - 1) for t in range(steps)]
+        up = [round(place, 4) for place in span.places(probe.input[feature::features])]
+        for (y, x), code in raster(dotted(along, up, width, height), height).items():
             grid[y][x], colors[y][x] = chr(code), palette.curves[feature]
     return [
         line(

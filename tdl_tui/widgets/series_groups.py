@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from tdl_tui.runs.reader import LAYER_SERIES
 
@@ -88,12 +89,13 @@ def ordered(names: Sequence[str]) -> list[str]:
     return sorted(names, key=place)
 
 
-def plots(names: Sequence[str], grid: Grid) -> list[Plot]:
+@lru_cache(maxsize=16)
+def plots(names: tuple[str, ...], grid: Grid) -> tuple[Plot, ...]:
     """The charts of the series that are shown: each apart, or, `together`, a figure's parts, the layers of a group and
     the parts of the time in one, at most SHARED curves in a chart."""
     shown = visible(names, grid)
     if not grid.together:
-        return [Plot(name, (("", name),)) for name in shown]
+        return tuple(Plot(name, (("", name),)) for name in shown)
     charts: dict[str, list[tuple[str, str]]] = {}
     for name in shown:
         title, label = _place(name, shown)
@@ -104,7 +106,7 @@ def plots(names: Sequence[str], grid: Grid) -> list[Plot]:
         parts = [series[at : at + length] for at in range(0, len(series), length)]
         for number, part in enumerate(parts, 1):
             out.append(Plot(title if len(parts) == 1 else f"{title} {number}/{len(parts)}", tuple(part)))
-    return out
+    return tuple(out)
 
 
 def _place(name: str, shown: Sequence[str]) -> tuple[str, str]:

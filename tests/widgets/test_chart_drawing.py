@@ -283,7 +283,7 @@ SERIES = [
 
 
 def test_series_that_belong_together_share_a_chart() -> None:
-    charts = plots(SERIES, Grid())
+    charts = plots(tuple(SERIES), Grid())
     assert [plot.title for plot in charts] == [
         "loss",
         "accuracy",
@@ -295,14 +295,14 @@ def test_series_that_belong_together_share_a_chart() -> None:
     ]
     assert charts[0] == Plot("loss", (("train", "train/loss"), ("val", "val/loss")))
     assert charts[3].series == (("all", "grad/norm"), ("hidden1", "grad/norm/hidden1"), ("head", "grad/norm/head"))
-    apart = plots(SERIES, Grid(together=False))
+    apart = plots(tuple(SERIES), Grid(together=False))
     assert len(apart) == len(SERIES) and apart[0].title == "train/loss"
 
 
 @given(st.integers(1, 40), st.booleans())
 def test_every_series_that_is_shown_is_in_one_chart(layers: int, together: bool) -> None:
     every = [*SERIES, *(f"update/ratio/layer/{n}" for n in range(layers))]
-    charts = plots(every, Grid(together=together))
+    charts = plots(tuple(every), Grid(together=together))
     assert sorted(name for plot in charts for _, name in plot.series) == sorted(every)
     assert len({plot.title for plot in charts}) == len(charts)
     assert all(len(plot.series) <= 7 for plot in charts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import string
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import example, given, settings
@@ -16,7 +17,7 @@ from tdl_tui.runs.text import printable
 from tdl_tui.widgets import braille, numbers
 from tdl_tui.widgets.axes import Span, covering, growing, ticks, x_ticks
 from tdl_tui.widgets.bars import ClassBars, Prediction, bar, chosen_rows, draw_classes, draw_predictions, softmax
-from tdl_tui.widgets.braille import rasters
+from tdl_tui.widgets.braille import dotted, raster
 from tdl_tui.widgets.chart import draw_chart
 from tdl_tui.widgets.chart_view import View
 from tdl_tui.widgets.curves import Curve, curve_of, smooth, y_span
@@ -166,6 +167,12 @@ def test_horizontal_ticks_start_at_nought_and_are_few(scale: str, end: float, mo
     assert all(value <= end * (1 + 1e-6) for value, _ in marks)
 
 
+@given(st.lists(st.floats(-1e6, 1e6), max_size=9), st.floats(1e-3, 1e3), st.floats(1.1, 1e6), st.booleans())
+def test_many_values_lie_where_each_does(values: list[float], low: float, factor: float, log: bool) -> None:
+    span = Span(low, low * factor, log)
+    assert span.places(values) == [span.place(value) for value in values]
+
+
 @given(st.lists(anything, max_size=60), st.floats(0.01, 0.99))
 def test_smoothing_is_a_weighted_mean_of_what_came_before(values: list[float], keep: float) -> None:
     values = [v if abs(v) < 1e9 else math.nan for v in values]
@@ -190,13 +197,13 @@ def test_no_smoothing_changes_nothing() -> None:
     st.lists(st.tuples(st.floats(0, 1), st.one_of(st.floats(0, 1), st.just(math.nan))), max_size=12), widths, heights
 )
 def test_a_line_stays_in_its_frame(points: list[tuple[float, float]], width: int, height: int) -> None:
-    (cells,) = rasters([sorted(points)], width, height)
+    cells = _drawn(sorted(points), width, height)
     assert all(0 <= row < height and 0 <= column < width for row, column in cells)
     assert all(0x2800 < code <= 0x28FF for code in cells.values())
 
 
 def test_a_line_is_drawn_where_its_points_are() -> None:
-    (cells,) = rasters([((0.0, 0.0), (1.0, 1.0))], 20, 10)
+    cells = _drawn([(0.0, 0.0), (1.0, 1.0)], 20, 10)
     assert {(0, 19), (9, 0)} <= cells.keys() and not {(0, 0), (9, 19)} & cells.keys()
 
 
@@ -205,33 +212,35 @@ def test_every_dot_lies_where_its_point_is() -> None:
     for x in range(14):
         for y in range(20):
             expected = {(4 - y // 4, x // 2): 0x2800 + codes[x % 2, y % 4]}
-            assert rasters([[(x / 13, y / 19)]], 7, 5) == [expected]
+            assert _drawn([(x / 13, y / 19)], 7, 5) == expected
 
 
 def test_a_grown_line_keeps_what_was_drawn() -> None:
     points = [(i / 99, 0.5 + 0.4 * math.sin(i / 9)) for i in range(100)]
-    before, after = rasters([points[:65], points], 60, 12)
+    before, after = _drawn(points[:65], 60, 12), _drawn(points, 60, 12)
     assert {cell: code for cell, code in before.items() if cell[1] < 38} == {
         cell: code for cell, code in after.items() if cell[1] < 38
     }
 
 
-lines = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=12)
-
-
 @settings(max_examples=60, deadline=None)
-@given(lines, lines)
-def test_a_line_looks_the_same_whatever_is_drawn_with_it(
-    one: list[tuple[int, int]], other: list[tuple[int, int]]
-) -> None:
-    alone = [_fresh([line])[0] for line in (one, other)]
-    assert _fresh([one, other]) == alone and _fresh([other, one]) == alone[::-1]
+@given(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 39)), min_size=1, max_size=150))
+def test_strokes_make_the_line_that_plotext_draws_through_all_points(dots: list[tuple[int, int]]) -> None:
+    with braille._drawing:
+        figure = braille._figure()
+        figure.plot_size(20, 10)
+        figure.ruler("x").lim(braille.INSET[0], 19 - braille.INSET[1])
+        figure.ruler("y").lim(braille.INSET[0], 9 - braille.INSET[1])
+        x, y = [(a - 0.5 + braille.NUDGE) / 2 for a, _ in dots], [(b - 1.5 + braille.NUDGE) / 4 for _, b in dots]
+        figure.draw(figure.signal(x, y, marker="braille").lines())
+        whole = figure.build().string(colorless=True).split("\n")
+        figure.clear.data()
+    drawn = {(r, c): ord(code) for r, row in enumerate(whole) for c, code in enumerate(row) if code != " "}
+    assert _drawn([(a / 39, b / 39) for a, b in dots], 20, 10) == drawn
 
 
-def _fresh(lines: list[list[tuple[int, int]]]) -> list[dict[tuple[int, int], int]]:
-    """Drawn with nothing kept from before."""
-    braille._kept.clear()
-    return rasters([[(x / 39, y / 39) for x, y in sorted(line)] for line in lines], 20, 10)
+def _drawn(points: Sequence[tuple[float, float]], width: int, height: int) -> dict[tuple[int, int], int]:
+    return raster(dotted([x for x, _ in points], [y for _, y in points], width, height), height)
 
 
 def _curve(name: str, ys: list[float]) -> Curve:
@@ -546,7 +555,7 @@ def test_on_a_logarithmic_axis_powers_of_ten_are_evenly_spaced() -> None:
     drawn = draw_chart(
         "loss", "", [line_], x=span, y=Span(0, 1), view=View(scale="value"), width=48, height=12, palette=DARK, right=()
     )
-    straight = rasters([[(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)]], 41, 10)[0]
+    straight = _drawn([(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)], 41, 10)
     shown = {
         (y, x)
         for y, strip in enumerate(drawn[1:-1])
