@@ -244,7 +244,7 @@ def test_ls_and_show(tdl: Tdl, make_run: MakeRun) -> None:
     documents = tdl("ls", "--json").document
     assert [document["run"] for document in documents] == [second.name, first.name]
     shown = tdl("show", "first", "--json").document
-    assert shown == {**documents[1], "settings": {}, "time": None, "energy": None}
+    assert shown == {**documents[1], "settings": {}, "time": None, "energy": None, "gpus": None}
     assert shown.keys() >= {"run", "name", "state", "pid", "host", "device", "experiment", "progress", "best", "test"}
     assert (shown["name"], shown["state"], shown["pid"]) == ("first", "finished", 4242)
     assert shown["best"] == {"series": "val/loss", "step": 4, "value": 0.5}
