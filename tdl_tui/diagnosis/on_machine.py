@@ -58,9 +58,12 @@ def data_bound(evidence: Evidence) -> Finding | None:
 
 
 def idle_gpu(evidence: Evidence) -> Finding | None:
-    """The GPU has nothing to do most of the time."""
-    mean = _recent(evidence["system/gpu"])
-    if evidence.device != "cuda" or mean is None or mean >= limits.IDLE_GPU:
+    """The GPU that trains has nothing to do most of the time, and not for want of data, which is said as such."""
+    busy = evidence["system/gpu"]
+    mean = _recent(busy)
+    if evidence.device != "cuda" or mean is None or mean >= limits.IDLE_GPU or not isfinite(busy.newest):
+        return None
+    if data_bound(evidence):
         return None
     size, each = evidence.experiment.data.batch_size, evidence.progress.steps_per_epoch
     change: dict[str, object] = {"data.batch_size": 4 * size} if size and each >= 8 else {}
@@ -68,7 +71,7 @@ def idle_gpu(evidence: Evidence) -> Finding | None:
     return Finding(
         "caution",
         f"the GPU is busy for {mean:.0f} % of the time",
-        "It waits for the host: the steps are too small for it, or the data come too slowly (see where the time goes).",
+        "It waits for the host: the steps are too small for it (see where the time goes).",
         tuple([says(change)] * bool(change) + tries),
         change,
     )

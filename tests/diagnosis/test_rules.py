@@ -286,3 +286,12 @@ def test_the_page_of_the_doctor_has_every_rule_as_it_is() -> None:
     for rule in RULES:
         assert f"| {rule.word} | {rule.sees} | {rule.limit} | {rule.source} |" in page, rule.name
     assert page.count("\n| ") == len(RULES) + 1
+
+
+def test_a_gpu_that_idles_for_want_of_data_or_no_longer_answers_is_not_said_to_idle() -> None:
+    idle, starved = gpu(5.0), waiting(0.9, "stream")
+    rule = BY_NAME["idle_gpu"]
+    assert rule.diagnose(idle) is not None
+    assert BY_NAME["data_bound"].diagnose(starved) is not None
+    assert rule.diagnose(replace(idle, series={**idle.series, **starved.series}, storage="stream")) is None
+    assert rule.diagnose(replace(idle, series={"system/gpu": course([5.0] * 11 + [nan])})) is None
