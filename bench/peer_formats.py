@@ -44,6 +44,7 @@ def write_ours(home: Path, steps: int, rate: float) -> None:
     import os
     from array import array
 
+    from tdl_tui.registry import DATASETS
     from tdl_tui.runs import home as homes
     from tdl_tui.runs.records import Progress, State
     from tdl_tui.runs.writer import RunWriter
@@ -52,7 +53,8 @@ def write_ours(home: Path, steps: int, rate: float) -> None:
     document = experiment({"data": {"dataset": "digits"}, "model": {"architecture": "mlp"}}).document()
     made = homes.create(home, document, title="the same curves")
     with RunWriter(made.folder) as writer:
-        writer.update(state=State.RUNNING, device="cpu")
+        shape = DATASETS["digits"].describe(document["data"]["options"])  # as a worker records it
+        writer.update(state=State.RUNNING, device="cpu", data_shape=shape)
         for batch in batches(steps, rate):
             now = time.time()
             columns = zip(*(values(step, steps) for step in batch), strict=True)

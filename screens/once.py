@@ -26,7 +26,7 @@ from tdl_tui.widgets.palette import Palette
 
 from .app import SMALLEST, Workbench
 from .frame import palette
-from .run import Fresh, RunScreen
+from .run import RunScreen
 from .run_snapshot import Snapshot, Wants
 
 _REMOTE_FONT = re.compile(r"@font-face \{.*?\}\n?", re.DOTALL)
@@ -58,12 +58,12 @@ class _Still(RunScreen):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._read: Snapshot | None = None
+        self._last_read: Snapshot | None = None
         self._read_for: Wants | None = None
 
     @property
     def complete(self) -> bool:
-        return self.snapshot is not None and self.snapshot is self._read and self._read_for == self._wants
+        return self.snapshot is not None and self.snapshot is self._last_read and self._read_for == self._wants
 
     @work(thread=True, group="follow", exclusive=True)
     def _follow(self) -> None:
@@ -72,8 +72,8 @@ class _Still(RunScreen):
             while not self._ended.is_set():
                 wants = self._wants
                 if (snapshot := source.read(wants)) is not None:
-                    self._read = snapshot
-                    self.post_message(Fresh(snapshot))
+                    self._last_read = snapshot
+                    self._take(snapshot)
                 self._read_for = wants
                 self._wake.wait()
                 self._wake.clear()

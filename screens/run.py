@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,6 +34,8 @@ from .runs import workbench
 
 PATIENCE = 0.5
 """Seconds for which another program may have it locked before that is said."""
+SOON = 0.1
+"""Seconds for which the first frame waits for what is read, so as to have it in it."""
 SAID = 8.0
 """Seconds for which it is said what became of a command, which is then an event; what went wrong stays to be read."""
 TIME = Binding.Group("Time")
@@ -115,13 +118,14 @@ class RunScreen(Steering):
         self.enlarged = ""
         self._make_source = source or self._open
         self._wake = threading.Event()
+        self._newest: Snapshot | None = None
+        self._read = threading.Event()
         self._shown = threading.Event()
         self._ended = threading.Event()
-        self._width = 80
         self._kind = ""
         self._looked = False
         self._remembering = threading.Lock()
-        self._wants = Wants(self._width)
+        self._wants = Wants()
         self._wanted = (0, 0, True)
         self._said: Timer | None = None
 
@@ -141,10 +145,13 @@ class RunScreen(Steering):
         yield NoticePanel(id="notice")
         yield KeyBar()
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         self._arrange()
         self._player = self.set_interval(1 / MOMENTS_A_SECOND, self._play_on, pause=True)
         self._follow()
+        await asyncio.to_thread(self._read.wait, SOON)
+        if self._newest is not None:
+            self.on_fresh(Fresh(self._newest))
 
     def on_unmount(self) -> None:
         self._ended.set()
@@ -164,7 +171,7 @@ class RunScreen(Steering):
                 snapshot = source.read(self._wants)
                 if snapshot is not None:
                     self._shown.clear()
-                    if not self._ended.is_set() and self.post_message(Fresh(snapshot)):
+                    if not self._ended.is_set() and self._take(snapshot):
                         self._shown.wait()  # of what is wished for meanwhile, the last is read next
                     if snapshot.summary.state is State.QUEUED and (problem := queue.keep_moving()):
                         self.app.call_from_thread(self.say, problem, bad=True)
@@ -180,7 +187,15 @@ class RunScreen(Steering):
 
         return Source(RunReader(self.folder, PATIENCE))
 
+    def _take(self, snapshot: Snapshot) -> bool:
+        """Has what was read shown; whether anybody is there who could. For threads."""
+        self._newest = snapshot
+        self._read.set()
+        return self.post_message(Fresh(snapshot))
+
     def on_fresh(self, message: Fresh) -> None:
+        if message.snapshot is self.snapshot:  # the first one, when the screen was made
+            return
         before, self.snapshot = self.snapshot, message.snapshot
         if before is None or before.title != self.snapshot.title:
             self.title = self.snapshot.title
@@ -210,7 +225,7 @@ class RunScreen(Steering):
         self.app.call_from_thread(self._recalled, view)
 
     def _recalled(self, view: View) -> None:
-        if self.is_mounted and not self._looked:
+        if self.is_mounted and not self._looked and view != self.choices.view:
             self._choose(replace(self.choices, view=view))
 
     @work(thread=True, group="remember")
@@ -247,7 +262,7 @@ class RunScreen(Steering):
 
     def _want(self) -> None:
         """Tells the thread what the panels that are shown need, and lets it look at once where that is new."""
-        wants = Wants(self._width, self.choices.at)
+        wants = Wants(self._columns, self.choices.at)
         for panel in self.query(Panel):
             if panel.display:
                 wants |= panel.wanted()
@@ -271,10 +286,13 @@ class RunScreen(Steering):
             for child in row.children:
                 child.display = child.id == enlarged if enlarged else child.id != "series"
                 child.set_class(not enlarged, "beside")
-        whole = self.size.width if enlarged in ("loss", "metric") else self.size.width // 2
-        if whole - 8 != self._width:
-            self._width = max(16, whole - 8)
-            self._want()
+        self._want()
+
+    @property
+    def _columns(self) -> int:
+        """Those of a chart, about."""
+        width = self.size.width if _PANELS.get(self.enlarged) in ("loss", "metric") else self.size.width // 2
+        return max(16, width - 8)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return self._can_look(action) and super().check_action(action, parameters)

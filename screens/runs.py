@@ -116,7 +116,7 @@ class RunsTable(Canvas, can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         self._keep_in_sight()
-        super().on_resize(event)
+        self.paint()
 
     def on_click(self, event: events.Click) -> None:
         at = self.view.top + event.y - 1

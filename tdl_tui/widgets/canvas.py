@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.filter import LineFilter
-from textual.geometry import NULL_SPACING, Region
+from textual.geometry import NULL_SIZE, NULL_SPACING, Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -82,6 +82,7 @@ class Canvas(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._strips: list[Strip] = []
+        self._drawn_at = NULL_SIZE
         self._missed = False
         self._kept_lines: dict[int, tuple[Strip, Strip]] = {}
         self._finished_styles: dict[Style | None, Style | None] = {}
@@ -92,16 +93,15 @@ class Canvas(Widget):
 
     def paint(self) -> None:
         """Draws anew and repaints what has changed."""
-        width, height = self.content_size
+        size = self.content_size
         self._missed = not self.screen.is_active
-        if width and height and not self._missed:
-            self.show(self.draw(width, height))
+        if size and not self._missed:
+            self._drawn_at = size
+            self.show(self.draw(*size))
 
     def show(self, strips: Sequence[Strip]) -> None:
         """Takes new strips and asks for a repaint of the spans that differ from what is on the screen."""
-        width, height = self.content_size
-        before = self._strips
-        after = [*strips[:height], *(blank(width) for _ in range(height - len(strips)))]
+        before, after = self._strips, self._filled(strips)
         self._strips = [
             was if was is now or was == now else now for was, now in zip_longest(before[: len(after)], after)
         ]
@@ -117,11 +117,20 @@ class Canvas(Widget):
         if regions:
             self.refresh(*regions)
 
+    def _filled(self, strips: Sequence[Strip]) -> list[Strip]:
+        """As many strips as there are lines."""
+        width, height = self.content_size
+        return [*strips[:height], *(blank(width) for _ in range(height - len(strips)))]
+
     def render_line(self, y: int) -> Strip:
         strip = self._strips[y] if y < len(self._strips) else blank(self.content_size.width)
         return strip.apply_style(Style(bgcolor=self.background_colors[1].rich_color))
 
     def render_lines(self, crop: Region) -> list[Strip]:
+        if self.content_size != self._drawn_at and self.content_size and self.screen.is_active:
+            # The first frame of this size, which is painted before the message of the size has come.
+            self._drawn_at = self.content_size
+            self._strips = self._filled(self.draw(*self.content_size))
         if self.styles.gutter != NULL_SPACING or crop.column_span != (0, self.size.width) or self.opacity < 1:
             return super().render_lines(crop)
         return [self._finished(y) for y in crop.line_range]
@@ -173,4 +182,5 @@ class Canvas(Widget):
             self.paint()
 
     def on_resize(self, event: events.Resize) -> None:
-        self.paint()
+        if self.content_size != self._drawn_at:
+            self.paint()

@@ -500,6 +500,40 @@ def test_a_source_says_in_what_way_a_loss_is_not_finite(recorded: tuple[Path, Ru
     assert train.latest == math.inf and held_out.latest == 0.5
 
 
+async def test_the_first_frame_has_the_run_in_it(
+    bench: Bench, until: Until, recorded: tuple[Path, RunWriter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames: list[str] = []
+    monkeypatch.setattr("tdl_tui.screens.run.SOON", 60.0)
+    monkeypatch.setattr(Workbench, "_display", lambda app, screen, update: frames.append(shown(app, "header")))
+    folder, writer = recorded
+    _train(writer, 1, 100)
+    app = bench(open_folder=folder)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: frames)
+        assert "100/1,000" in frames[0]
+
+
+async def test_a_run_that_is_slow_to_read_is_waited_for_on_the_screen(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may, source = threading.Event(), Playing(snapshot(step=1000))
+
+    class Slow:
+        close = source.close
+
+        def read(self, wants: Wants) -> Snapshot | None:
+            assert may.wait(60)
+            return source.read(wants)
+
+    monkeypatch.setattr("tdl_tui.screens.run.SOON", 0.0)
+    await watch.app.push_screen(RunScreen(Path("unused"), Slow))
+    await watch.press("z")
+    assert watch.screen.enlarged and watch.screen.snapshot is None
+    may.set()
+    await watch.until(lambda: "1,000/4,600" in shown(watch.app, "header"))
+
+
 async def test_a_growing_run_is_watched(bench: Bench, until: Until, recorded: tuple[Path, RunWriter]) -> None:
     folder, writer = recorded
     app = bench(open_folder=folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
+from typing import ClassVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,6 +107,32 @@ class Watching(LiveScreen[None]):
 class Bench(App[None]):
     def on_mount(self) -> None:
         self.push_screen(Watching())
+
+
+async def test_the_first_frame_of_a_size_is_drawn_once_and_whole() -> None:
+    drawn = []
+
+    class Counting(Letters):
+        def draw(self, width: int, height: int) -> Sequence[Strip]:
+            drawn.append(height)
+            return super().draw(width, height)
+
+    class Alone(App[None]):
+        frames: ClassVar[list[str]] = []
+
+        def compose(self) -> ComposeResult:
+            yield Counting()
+
+        def _display(self, screen: Screen[object], renderable: object) -> None:
+            self.frames += ["\n".join(strip.text for strip in screen._compositor.render_strips())]
+
+    app = Alone()
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        assert app.frames[0].count("abc") == 3 and drawn == [3]
+        app.screen.query_one(Counting).styles.height = 4
+        await pilot.pause()
+        assert all(frame.count("abc") in (3, 4) for frame in app.frames) and drawn == [3, 4]
 
 
 async def test_a_canvas_asks_for_the_changed_span_alone() -> None:
