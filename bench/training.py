@@ -120,8 +120,9 @@ def ours(case: Case, dataset: Any, stack: contextlib.ExitStack, threads: int | N
     from tdl_tui.spec import experiment
     from tdl_tui.training import devices
     from tdl_tui.training.control import CommandQueue
-    from tdl_tui.training.loop import Trainer
+    from tdl_tui.training.loop import train
     from tdl_tui.training.threads import Threads
+    from tdl_tui.training.trainer import Trainer
 
     device = torch.device("cpu")
     chosen = experiment(
@@ -177,7 +178,7 @@ def ours(case: Case, dataset: Any, stack: contextlib.ExitStack, threads: int | N
                 threads=Threads(torch.get_num_threads() if threads is None else threads),
             )
             started = time.perf_counter()
-            trainer.train()
+            train(trainer)
             seconds = time.perf_counter() - started
         os.close(run.lock_fd)
         return case.rate(seconds)

@@ -17,7 +17,7 @@ from .evaluation import evaluating
 from .objectives import Objective
 
 if TYPE_CHECKING:
-    from .loop import Trainer
+    from .trainer import Trainer
 
 TRIES = 5
 SECONDS = 0.05  # after which nothing is tried again

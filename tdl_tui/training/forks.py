@@ -14,7 +14,7 @@ from tdl_tui.spec import Experiment
 from . import checkpoints
 
 if TYPE_CHECKING:
-    from .loop import Trainer
+    from .trainer import Trainer
 
 
 class Misfit(ValueError):

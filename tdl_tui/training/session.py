@@ -25,8 +25,10 @@ from .assembly import assemble
 from .closures import check_size
 from .control import Control
 from .diagnosing import Diagnosing, after_failure
-from .loop import Trainer
+from .evaluation import evaluating
+from .loop import train
 from .threads import Threads
+from .trainer import Trainer
 
 SPLITS = "splits.npz"
 UNHEARD = "refused: training has not begun; until then a run can only be stopped"
@@ -124,10 +126,10 @@ def _train(
             _fork(trainer, origin, facts["parent"])
         content = origin = None  # not held as long as it trains
         if count is None:
-            trainer.try_threads()
+            try_threads(trainer)
         writer.update(threads=threads.count)
         floor.measure(trainer)
-        return trainer.train().state
+        return train(trainer).state
     finally:
         if trainer is not None:
             trainer.close()
@@ -169,6 +171,23 @@ def _follow(trainer: Trainer, examples: list[int], step: int) -> None:
         trainer.following.restore(examples)
     except DataError as error:
         trainer.recorder.event("warning", str(error), step)
+
+
+def try_threads(trainer: Trainer) -> None:
+    """Lets the threads be chosen by the time of a step, which is made without any effect."""
+    if trainer.device.type != "cpu":
+        return
+    inputs, targets = next(trainer.batches.epoch(0))
+    gradients = trainer.goes_by.gradients
+
+    def step() -> None:
+        with torch.set_grad_enabled(gradients), trainer.autocast():
+            loss = trainer.objective(trainer.model(inputs), targets)
+        if gradients:
+            torch.autograd.grad(loss, trainer.parameters, allow_unused=True)
+
+    with evaluating(trainer.model, trainer.device):
+        trainer.threads.try_out(step)
 
 
 def _wait_for_data(line: str, writer: RunWriter, control: Control, step: int) -> None:

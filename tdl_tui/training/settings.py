@@ -18,7 +18,7 @@ from tdl_tui.spec import SpecError
 from .passes import clipping
 
 if TYPE_CHECKING:
-    from .loop import Trainer
+    from .trainer import Trainer
 
 
 class Unusable(Exception):

@@ -12,7 +12,7 @@ from . import checkpoints, settings
 from .history import Replay
 
 if TYPE_CHECKING:
-    from .loop import Trainer
+    from .trainer import Trainer
 
 Content = dict[str, Any]
 

@@ -14,12 +14,12 @@ from tdl_tui.data.dataset import DataError
 from tdl_tui.runs.records import State
 from tdl_tui.settables import SETTABLES, said
 
-from . import checkpoints, settings, state
+from . import checkpoints, settings, state, validation
 from .control import Command
 from .profiling import CannotProfile
 
 if TYPE_CHECKING:
-    from .loop import Trainer
+    from .trainer import Trainer
 
 Arguments = Mapping[str, Any]
 Carried = str | tuple[str, dict[str, Any]]
@@ -71,6 +71,24 @@ def carry_out(trainer: Trainer, commands: Iterable[Command]) -> None:
             acknowledge(trainer, command, text, {**command.arguments, **more})
         if command.verb == "stop":
             raise Stopped
+
+
+def obey(trainer: Trainer) -> None:
+    """Carries out the commands that wait; returns when training may go on. Raises Stopped and RollBack."""
+    carry_out(trainer, trainer.control.take())
+    rest(trainer)
+
+
+def rest(trainer: Trainer) -> None:
+    """Waits while the training is paused, and carries out what is asked meanwhile."""
+    if not trainer.paused:
+        return
+    trainer.progress()
+    with trainer.timers.measured("pause"):
+        while trainer.paused:
+            trainer.control.wait(1.0)
+            carry_out(trainer, trainer.control.take())
+    trainer.go_on()
 
 
 def acknowledge(trainer: Trainer, command: Command, text: str, more: Mapping[str, Any]) -> None:
@@ -170,7 +188,7 @@ def evaluate(trainer: Trainer, arguments: Arguments) -> str:
         raise Refused(f"step {at.step:,} was validated already")
     trainer.settle()
     started = time.perf_counter()
-    found = trainer.validate_aside()
+    found = validation.aside(trainer, obey)
     trainer.evaluated_at = at.step
     trainer.meters.leave_out(time.perf_counter() - started)
     figures = ", ".join(f"{name} {value:.4g}" for name, value in found.items())

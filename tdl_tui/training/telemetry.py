@@ -16,7 +16,6 @@ from math import ceil, inf, nan, prod, sqrt
 import torch
 from torch import Tensor, nn
 
-from tdl_tui.models.recurrent import Recurrent
 from tdl_tui.runs.records import LAYER_COLUMNS, LayerSample, Matrix, ProbeSample
 
 from . import through_time
@@ -27,7 +26,7 @@ from .objectives import Objective
 from .readback import Readback, Stopwatch
 from .recorder import Recorder
 from .spacing import Spacing
-from .through_time import gradients_through_time
+from .through_time import Unrollable, gradients_through_time
 
 SECONDS_BETWEEN = 0.5  # at most two samples a second
 SAMPLES = 2048  # at most, over a whole run
@@ -183,7 +182,7 @@ class Telemetry:
         yield _Matrices(self._histograms, self._turns_watch, shapes, numbers)
 
     def _go_through_time(self, inputs: Tensor, targets: Tensor) -> Iterator[_Matrices]:
-        if not isinstance(self._model, Recurrent) or not self._is_due(self._through_time):
+        if not isinstance(self._model, Unrollable) or not self._is_due(self._through_time):
             return
         watch = Stopwatch(self._device)
         with watch:
@@ -298,7 +297,7 @@ class Telemetry:
 
     def _shares(self) -> tuple[float, float, float]:
         """Of the budget: for each look, for histograms, for the way through time."""
-        through_time = THROUGH_TIME if isinstance(self._model, Recurrent) else 0.0
+        through_time = THROUGH_TIME if isinstance(self._model, Unrollable) else 0.0
         return 1 - HISTOGRAMS - through_time, HISTOGRAMS, through_time
 
     def plan(self, step: int) -> None:

@@ -113,6 +113,10 @@ class Threads:
         return True
 
 
+def in_words(count: int) -> str:
+    return "1 CPU thread" if count == 1 else f"{count} CPU threads"
+
+
 def _timed(step: Callable[[], object]) -> float:
     started = time.perf_counter()
     step()

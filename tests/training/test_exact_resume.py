@@ -36,11 +36,11 @@ from tdl_tui.runs.records import State
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.settables import SETTABLES
 from tdl_tui.spec import Experiment, SpecError, experiment
-from tdl_tui.training import checkpoints, session
+from tdl_tui.training import checkpoints, session, validation
 from tdl_tui.training.checkpoint_writer import CheckpointWriter
-from tdl_tui.training.loop import Trainer
 from tdl_tui.training.session import run_training
 from tdl_tui.training.threads import Threads
+from tdl_tui.training.trainer import Trainer
 
 CRASH, STOP, KEEP = Asked("crash"), Asked("stop"), Asked("checkpoint")
 Plan = Mapping[int, Sequence[Asked]]
@@ -302,17 +302,17 @@ def test_in_the_middle_of_an_evaluation(
 ) -> None:
     chosen = experiment(merged(BASE, WHOLE))
     wanted = ended(tmp_path, chosen, [{}])
-    evaluate = Trainer._evaluate
+    evaluated = validation.evaluated
     times = iter([False, True])  # in the second validation, or the second time that it is tested
 
-    def interrupted(trainer: Trainer, name: str) -> dict[str, float]:
+    def interrupted(trainer: Trainer, name: str, obey: validation.Obey) -> dict[str, float]:
         if name == part and (part == "test" or next(times, False)) and not done:
             trainer.control.plan[trainer.position.step] = [command]  # type: ignore[attr-defined]  # an AtSteps
             done.append(True)
-        return evaluate(trainer, name)
+        return evaluated(trainer, name, obey)
 
     done: list[bool] = []
-    monkeypatch.setattr(Trainer, "_evaluate", interrupted)
+    monkeypatch.setattr(validation, "evaluated", interrupted)
     assert_same(ended(tmp_path, chosen, [{3: [KEEP]}, {}]), wanted)
     assert done
 

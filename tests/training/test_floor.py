@@ -16,7 +16,8 @@ from toy_training import CPU, Recording, merged, same, toy, trainer_for, weights
 from tdl_tui.data.batches import Batch, MemoryBatches
 from tdl_tui.runs.bottleneck import LEAST, MOST, PARTS, verdict
 from tdl_tui.training.floor import floor, measure
-from tdl_tui.training.loop import Trainer
+from tdl_tui.training.loop import train
+from tdl_tui.training.trainer import Trainer
 
 TINY = {"data": {"batch_size": 4}, "training": {"epochs": 2}}
 HEAVY = {
@@ -29,7 +30,7 @@ HEAVY = {
 def bound_by(trainer: Trainer, recording: Recording) -> str:
     """The verdict on a whole training."""
     measure(trainer)
-    trainer.train()
+    train(trainer)
     series = {part: recording.values(f"time/{part}") for part in (*PARTS, LEAST, MOST)}
     found = verdict({part: sum(values) / len(values) for part, values in series.items()})
     assert found is not None
@@ -98,7 +99,7 @@ def test_a_model_that_takes_no_single_example_trains_all_the_same(tmp_path: Path
     recording = Recording()
     trainer = trainer_for(toy(telemetry={"budget": 0.0}), tmp_path, recording, model=Squeezing())
     measure(trainer)
-    trainer.train()
+    train(trainer)
     assert f"time/{LEAST}" not in recording.series
     assert recording.series["time/forward"]
 
@@ -109,6 +110,6 @@ def test_the_same_weights_with_and_without(tmp_path: Path) -> None:
         trainer = trainer_for(toy(), tmp_path, Recording())
         if measures:
             measure(trainer)
-        trainer.train()
+        train(trainer)
         trained.append(weights(trainer))
     assert same(*trained)

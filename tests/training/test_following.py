@@ -10,7 +10,7 @@ import torch
 from toy_training import Asked, AtSteps, Recording, run_toy, same, toy, trainer_for, weights
 
 from tdl_tui.data.dataset import DataError
-from tdl_tui.training.loop import Trainer
+from tdl_tui.training.trainer import Trainer
 
 FULL = {"telemetry": {"budget": 1.0, "probes": 3}}
 

@@ -25,9 +25,12 @@ from toy_training import (
 from tdl_tui.models.build import build
 from tdl_tui.runs.records import LAYER_COLUMNS, State
 from tdl_tui.spec import experiment
-from tdl_tui.training import checkpoints
+from tdl_tui.training import checkpoints, validation
 from tdl_tui.training.history import Replay
-from tdl_tui.training.loop import NotFinite
+from tdl_tui.training.loop import train
+from tdl_tui.training.nonfinite import NotFinite
+from tdl_tui.training.session import try_threads
+from tdl_tui.training.steering import obey
 from tdl_tui.training.telemetry import Telemetry
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -158,7 +161,7 @@ def test_stopped_and_resumed_is_as_if_it_had_never_stopped(name: str, tmp_path: 
     middle = trained.batches.steps_per_epoch + 2
     folder = tmp_path / "checkpoints"
     first = Recording()
-    stopped = trainer_for(chosen, tmp_path, first, AtSteps({middle: [Asked("stop")]}), folder=folder).train()
+    stopped = train(trainer_for(chosen, tmp_path, first, AtSteps({middle: [Asked("stop")]}), folder=folder))
     assert (stopped.state, stopped.step) == (State.STOPPED, middle)
     torch.manual_seed(999)  # whatever another process has done
     content = checkpoints.load(folder / "last.pt")
@@ -192,7 +195,7 @@ def test_points_are_durable_before_the_checkpoint(tmp_path: Path, monkeypatch: p
             seen.append((content["position"]["step"], recording.flushed["train/loss"]))
 
     monkeypatch.setattr(checkpoints, "save", save)
-    trainer_for(toy(), tmp_path, recording, AtSteps({5: [Asked("checkpoint")]}), folder=tmp_path / "c").train()
+    train(trainer_for(toy(), tmp_path, recording, AtSteps({5: [Asked("checkpoint")]}), folder=tmp_path / "c"))
     assert seen[0] == (5, 5)
     assert len(seen) == 2
     assert seen[1][0] == seen[1][1]
@@ -291,21 +294,22 @@ def test_what_cannot_be_done_is_refused_and_training_goes_on(command: Asked, tmp
     assert recording.series["train/loss"] == plain.series["train/loss"]
 
 
-def test_a_stop_during_validation_is_made_good_on_resume(tmp_path: Path) -> None:
+def test_a_stop_during_validation_is_made_good_on_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, _, result = run_toy(toy(), tmp_path)
     recording = Recording()
     control = AtSteps({})
     trainer = trainer_for(toy(), tmp_path, recording, control, folder=tmp_path / "c")
-    epoch = trainer.batches.steps_per_epoch
+    epoch, evaluate = trainer.batches.steps_per_epoch, validation.evaluate
 
-    def evaluate(part: str) -> dict[str, float]:
+    def stopping(*arguments: Any, **named: Any) -> dict[str, float]:
         control.plan[epoch] = [Asked("stop")]
-        return type(trainer)._evaluate(trainer, part)
+        return evaluate(*arguments, **named)
 
-    trainer._evaluate = evaluate  # type: ignore[method-assign]  # the moment to stop
-    assert trainer.train().state is State.STOPPED
+    monkeypatch.setattr(validation, "evaluate", stopping)
+    assert train(trainer).state is State.STOPPED
     assert "val/loss" not in recording.series
     content = checkpoints.load(tmp_path / "c" / "last.pt")
+    monkeypatch.undo()
     again, _, resumed = run_toy(toy(), tmp_path, content=content)
     assert again.series["val/loss"] == whole.series["val/loss"]
     assert resumed.test == result.test
@@ -331,7 +335,7 @@ def test_without_restoring_the_last_weights_are_tested(tmp_path: Path) -> None:
     _, trainer, result = run_toy(chosen, tmp_path)
     assert result.best is not None
     trainer.model.load_state_dict({k: v.clone() for k, v in weights(trainer).items()})
-    assert trainer._evaluate("test") == pytest.approx(result.test)
+    assert validation.evaluated(trainer, "test", obey) == pytest.approx(result.test)
 
 
 def test_without_held_out_parts_it_trains_all_the_same(tmp_path: Path) -> None:
@@ -367,7 +371,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_names_step_and_layers(step: 
     recording = Recording()
     trainer = trainer_for(chosen, tmp_path, recording, model=Breaks(chosen.shape, step), folder=tmp_path / "c")
     with pytest.raises(NotFinite, match=rf"not finite from step {step} on; not finite at step \d+: bad$"):
-        trainer.train()
+        train(trainer)
     assert math.isnan(dict(recording.series["train/loss"])[step])
     assert not (tmp_path / "c" / "last.pt").exists()  # no checkpoint of what is broken
 
@@ -380,7 +384,7 @@ def test_weights_that_the_last_step_broke_are_noticed(split: list[float], part: 
     chosen = toy(data={"batch_size": 10_000, "split": split}, training={"epochs": 1}, optimizer=huge)
     recording = Recording()
     with pytest.raises(NotFinite, match=rf"^the {part} loss is not finite at step 1"):
-        trainer_for(chosen, tmp_path, recording).train()
+        train(trainer_for(chosen, tmp_path, recording))
     assert all(map(math.isfinite, recording.values("train/loss")))
 
 
@@ -389,7 +393,7 @@ def test_a_broken_step_just_before_the_validation_is_named(tmp_path: Path) -> No
     last = trainer_for(chosen, tmp_path, Recording()).batches.steps_per_epoch
     trainer = trainer_for(chosen, tmp_path, Recording(), model=Breaks(chosen.shape, last))
     with pytest.raises(NotFinite, match=rf"^the loss is not finite from step {last} on; not finite at step {last}: "):
-        trainer.train()
+        train(trainer)
 
 
 def test_it_goes_on_when_told_to(tmp_path: Path) -> None:
@@ -402,7 +406,7 @@ def test_it_goes_on_when_told_to(tmp_path: Path) -> None:
 def test_a_recorder_that_cannot_write_ends_the_training(tmp_path: Path) -> None:
     recording = Recording(error=OSError("no space left"))
     with pytest.raises(OSError, match="no space"):
-        trainer_for(toy(), tmp_path, recording).train()
+        train(trainer_for(toy(), tmp_path, recording))
 
 
 def test_clipping_records_the_norm_of_every_step(tmp_path: Path) -> None:
@@ -433,9 +437,9 @@ def test_trying_threads_out_changes_nothing(tmp_path: Path) -> None:
     recording = Recording()
     trainer = trainer_for(chosen, tmp_path, recording)
     trainer.threads.use(2)
-    trainer.try_threads()
+    try_threads(trainer)
     trainer.threads.use(1)
-    trainer.train()
+    train(trainer)
     assert recording.series["train/loss"] == plain.series["train/loss"]
     assert same(weights(trainer), weights(without))
 
@@ -450,9 +454,9 @@ def test_guessing_learns_without_a_gradient_being_computed(tmp_path: Path, monke
     recording = Recording()
     trainer = trainer_for(chosen, tmp_path, recording)
     trainer.threads.use(2)
-    trainer.try_threads()
+    try_threads(trainer)
     trainer.threads.use(1)
-    result = trainer.train()
+    result = train(trainer)
     assert result.best is not None and result.best.value < 0.5 * recording.values("val/loss")[0]
     assert "grad/norm" not in recording.series
     gradients = [row[LAYER_COLUMNS.index("gradient_norm")] for row in recording.layer_samples[-1].rows]
@@ -516,12 +520,12 @@ def test_the_average_is_what_is_validated_tested_and_kept(tmp_path: Path) -> Non
     trainer = trainer_for(chosen, tmp_path, recording, folder=tmp_path / "c")
     assert trainer.average is not None
     average = trainer.average
-    result = trainer.train()
+    result = train(trainer)
     assert recording.series["train/loss"] == plain.series["train/loss"]
     assert recording.series["val/loss"] != plain.series["val/loss"]
     assert same(weights(trainer), average.model.state_dict())
     assert not same(weights(trainer), weights(without))
-    assert trainer._evaluate("test") == pytest.approx(result.test)
+    assert validation.evaluated(trainer, "test", obey) == pytest.approx(result.test)
     content = checkpoints.load(tmp_path / "c" / "last.pt")
     assert same(content["model"], weights(without))
     assert same(content["average"], weights(trainer))
@@ -543,7 +547,7 @@ def test_a_plateau_goes_by_what_early_stopping_monitors(tmp_path: Path) -> None:
     chosen = variant("reduce on plateau", training={"early_stopping": {"monitor": "val/accuracy"}})
     trainer = trainer_for(chosen, tmp_path, Recording())
     assert trainer.observer is not None
-    trainer._observe({"loss": 1.0, "accuracy": 0.5})
+    validation.observe(trainer, {"loss": 1.0, "accuracy": 0.5})
     assert trainer.observer.state()["best"] == -0.5
 
 

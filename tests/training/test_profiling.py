@@ -15,6 +15,7 @@ from toy_training import Asked, AtSteps, Recording, run_toy, same, toy, trainer_
 
 from tdl_tui.runs.profiles import MOST_STEPS, profile_of
 from tdl_tui.runs.records import State
+from tdl_tui.training.loop import train
 from tdl_tui.training.profiling import Profiler
 
 CHOSEN: dict[str, Any] = {"training": {"epochs": 2}, "telemetry": {"budget": 0.0}}
@@ -24,7 +25,7 @@ def profiled(tmp_path: Path, plan: dict[int, list[Asked]]) -> tuple[Recording, d
     recording, control = Recording(), AtSteps(plan)
     (tmp_path / "run").mkdir(exist_ok=True)
     trainer = trainer_for(toy(**CHOSEN), tmp_path, recording, control, folder=tmp_path / "run" / "checkpoints")
-    result = trainer.train()
+    result = train(trainer)
     trainer.close()
     return recording, weights(trainer), result.state
 

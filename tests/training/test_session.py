@@ -20,7 +20,7 @@ from tdl_tui.registry import DataShape
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State
 from tdl_tui.runs.writer import RunWriter
-from tdl_tui.training import session
+from tdl_tui.training import session, validation
 from tdl_tui.training.assembly import assemble
 from tdl_tui.training.control import CommandQueue
 from tdl_tui.training.session import run_training
@@ -96,13 +96,13 @@ def test_a_run_that_died_goes_on_from_its_checkpoint(tmp_path: Path, monkeypatch
     run_training(whole, CommandQueue())
     folder = new_run(tmp_path, chosen)
     monkeypatch.setattr("tdl_tui.training.blocks.SECONDS", 0.0)
-    original = session.Trainer._validate
+    original = validation.validate
 
-    def die(trainer: Any) -> None:
-        original(trainer)
+    def die(trainer: Any, obey: validation.Obey) -> None:
+        original(trainer, obey)
         raise RuntimeError("the power went")
 
-    monkeypatch.setattr(session.Trainer, "_validate", die)
+    monkeypatch.setattr(validation, "validate", die)
     assert run_training(folder, CommandQueue()) is State.FAILED
     monkeypatch.undo()
     assert run_training(folder, CommandQueue()) is State.FINISHED
@@ -117,10 +117,10 @@ def test_a_run_that_died_before_its_first_checkpoint_starts_again(
     run_training(whole, CommandQueue())
     folder = new_run(tmp_path, chosen)
 
-    def die(trainer: Any) -> None:
+    def die(trainer: Any, obey: validation.Obey) -> None:
         raise RuntimeError("the power went")
 
-    monkeypatch.setattr(session.Trainer, "_validate", die)
+    monkeypatch.setattr(validation, "validate", die)
     assert run_training(folder, CommandQueue()) is State.FAILED
     monkeypatch.undo()
     assert run_training(folder, CommandQueue()) is State.FINISHED
@@ -256,7 +256,7 @@ def test_what_draws_from_pythons_own_random_state_draws_the_same_again(tmp_path:
 
 def test_a_record_that_ends_before_the_checkpoint_is_said_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = new_run(tmp_path, toy(training={"checkpoint_seconds": 1e-9}))
-    monkeypatch.setattr(session.Trainer, "_test", lambda trainer: 1 / 0)
+    monkeypatch.setattr(validation, "test", lambda trainer, obey: 1 / 0)
     assert run_training(folder, CommandQueue()) is State.FAILED
     monkeypatch.undo()
     with RunWriter(folder) as writer:

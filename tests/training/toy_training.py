@@ -20,8 +20,9 @@ from tdl_tui.spec import Experiment, experiment
 from tdl_tui.training import devices, state
 from tdl_tui.training.control import CommandQueue, Control
 from tdl_tui.training.history import Replay
-from tdl_tui.training.loop import Result, Trainer
+from tdl_tui.training.loop import Result, train
 from tdl_tui.training.threads import Threads
+from tdl_tui.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 
@@ -212,7 +213,7 @@ def same(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> bool:
 def run_toy(chosen: Experiment, home: Path, **options: Any) -> tuple[Recording, Trainer, Result]:
     recording = Recording()
     trainer = trainer_for(chosen, home, recording, **options)
-    return recording, trainer, trainer.train()
+    return recording, trainer, train(trainer)
 
 
 def new_run(home: Path, chosen: Experiment) -> Path:

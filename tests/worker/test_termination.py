@@ -21,7 +21,7 @@ from tdl_tui.worker.launch import launch
 PROGRAM = """
 import sys, threading
 from pathlib import Path
-from tdl_tui.training import assembly, checkpoints, loop
+from tdl_tui.training import assembly, checkpoints, loop, validation
 from tdl_tui.worker import process, watch
 
 watch.GRACE_SECONDS = float(sys.argv[3])
@@ -39,7 +39,7 @@ assembly.prepare = lambda *arguments, **named: forever()
 STEP = """
 from tdl_tui.training import blocks
 blocks.SECONDS = 0.0
-loop.Trainer._between_steps = lambda trainer: forever()
+loop._between_steps = lambda trainer: forever()
 """
 VALIDATION = """
 def evaluate(*arguments, between, **named):
@@ -47,7 +47,7 @@ def evaluate(*arguments, between, **named):
     while True:
         between()
         threading.Event().wait(0.01)
-loop.evaluate = evaluate
+validation.evaluate = evaluate
 """
 CHECKPOINT = """
 save = checkpoints.save
