@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from tdl_tui.registry import DataShape
 
+Start = Tensor | tuple[Tensor, Tensor]
+"""The states of torch's recurrent layers before the first step: h, or (h, c), each (layers · directions, N, hidden)."""
+
 
 def sequence_shape(shape: DataShape) -> tuple[int, int]:
     """(steps, features) of one example: a picture of C×H×W is H steps of its rows' C·W values."""
@@ -71,6 +74,9 @@ class Recurrent(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.answer(*self.recurrent(self.features(x)))
+
+    def start_states(self, x: Tensor) -> None:
+        """It begins with states of 0."""
 
     def answer(self, hidden: Tensor, state: Tensor | tuple[Tensor, Tensor]) -> Tensor:
         """The outputs, from the top layer's hidden states (N, steps, width), and the states at the end as torch's
@@ -167,9 +173,19 @@ class Decoder(nn.Module):
         self._steps = shape.steps
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.answer(*self.recurrent(self.features(x), self.start_states(x)))
+
+    def start_states(self, x: Tensor) -> Start:
+        """The states that it begins with, as torch's recurrent layers take them."""
         core = self.recurrent
         hidden = self.start(x).tanh().view(len(x), core.num_layers, core.hidden_size).transpose(0, 1).contiguous()
-        state = (hidden, torch.zeros_like(hidden)) if isinstance(core, nn.LSTM) else hidden
-        written, _ = core(x[:, None].expand(-1, self._steps, -1), state)
-        outputs: Tensor = self.head(written)
+        return (hidden, torch.zeros_like(hidden)) if isinstance(core, nn.LSTM) else hidden
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, steps, features): the vector again at each step."""
+        return x[:, None].expand(-1, self._steps, -1)
+
+    def answer(self, hidden: Tensor, state: Start) -> Tensor:
+        """The outputs, from the top layer's hidden states (N, steps, width); what the end is does not matter."""
+        outputs: Tensor = self.head(hidden)
         return outputs.transpose(1, 2)

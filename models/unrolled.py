@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from .recurrent import Recurrent
+from .recurrent import Decoder, Recurrent, Start
 
 Core = nn.RNN | nn.GRU | nn.LSTM
 
@@ -32,27 +32,29 @@ class Unrolled:
     steps: Mapping[str, tuple[Tensor, ...]]
 
 
-def unroll(network: Recurrent | Core, x: Tensor) -> list[Unrolled]:
-    """What each layer and direction computes, beginning with states of 0: from the input on, forward before backward.
+def unroll(network: Recurrent | Decoder | Core, x: Tensor, start: Start | None = None) -> list[Unrolled]:
+    """What each layer and direction computes: from the input on, forward before backward. It begins with states of 0,
+    or with `start`, as torch's layers take it.
 
     x is (N, steps, features), batch first whatever the network's own order; for one of our networks it is what its
     forward takes, pictures and text included. States are the fused layer's to rounding, and carry gradients. Dropout
     between layers is left out, as in evaluation. Raises TypeError for any other network, or one with projections.
     """
-    if isinstance(network, Recurrent):
+    if isinstance(network, (Recurrent, Decoder)):
+        start = network.start_states(x)
         x = network.features(x)
         network = network.recurrent
     if not isinstance(network, Core) or network.proj_size:
         raise TypeError(f"{type(network).__name__} cannot be unrolled: needs RNN, GRU or LSTM without projections")
     unrolled: list[Unrolled] = []
     for layer in range(network.num_layers):
-        sides = [_side(network, layer, backward, x) for backward in (False, True)[: 1 + network.bidirectional]]
+        sides = [_side(network, layer, backward, x, start) for backward in (False, True)[: 1 + network.bidirectional]]
         x = torch.cat([side.h for side in sides], dim=2)
         unrolled += sides
     return unrolled
 
 
-def _side(network: Core, layer: int, backward: bool, x: Tensor) -> Unrolled:
+def _side(network: Core, layer: int, backward: bool, x: Tensor, start: Start | None) -> Unrolled:
     name = f"l{layer}{'_reverse' if backward else ''}"
     weight = network.get_parameter(f"weight_hh_{name}")
     bias = network.get_parameter(f"bias_hh_{name}") if network.bias else None
@@ -60,6 +62,9 @@ def _side(network: Core, layer: int, backward: bool, x: Tensor) -> Unrolled:
     if network.bias:
         from_x = from_x + network.get_parameter(f"bias_ih_{name}")
     h = c = x.new_zeros(len(x), network.hidden_size)
+    if start is not None:
+        place = layer * (1 + network.bidirectional) + backward
+        h, c = (states[place] for states in (start if isinstance(start, tuple) else (start, start)))
     steps: list[dict[str, Tensor]] = []
     for at_step in reversed(from_x.unbind(1)) if backward else from_x.unbind(1):
         step = _step(network, at_step, linear(h, weight, bias), h, c)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import nan
 from pathlib import Path
 from typing import TypedDict
 
@@ -40,7 +41,8 @@ class Prepared:
     has more examples to follow.
 
     `storage` is "memory" or "stream". `normalization` is on the device, and so is `context`, the dataset's own.
-    `class_counts` says how many targets of the training part are of each class; empty in regression. `notes` are lines
+    `class_counts` says how many targets of the training part are of each class, empty in regression; `target_variance`
+    is that of its targets as the loss takes them, the mean over the outputs, NaN in classification. `notes` are lines
     for people about what was left out of their files.
     """
 
@@ -55,6 +57,7 @@ class Prepared:
     storage: str
     context: Mapping[str, Tensor] = field(default_factory=dict)
     class_counts: tuple[int, ...] = ()
+    target_variance: float = nan
     notes: tuple[str, ...] = ()
 
 
@@ -116,6 +119,7 @@ def prepare(
         storage=storage,
         context={name: tensor.to(device) for name, tensor in dataset.context.items()},
         class_counts=_class_counts(dataset, splits),
+        target_variance=_target_variance(dataset, splits, normalization),
         notes=dataset.notes,
     )
 
@@ -125,3 +129,9 @@ def _class_counts(dataset: Dataset, splits: Splits) -> tuple[int, ...]:
         return ()
     targets = dataset.targets[splits.train].flatten()
     return tuple(torch.bincount(targets, minlength=dataset.shape.outputs).tolist())
+
+
+def _target_variance(dataset: Dataset, splits: Splits, normalization: Normalization) -> float:
+    if dataset.shape.task == "classification":
+        return nan
+    return float(normalization.targets(dataset.targets[splits.train].double()).var(0, correction=0).mean())

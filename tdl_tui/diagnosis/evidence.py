@@ -1,17 +1,22 @@
-"""What the rules look at: a run's series in few numbers, its newest layer samples, and what was chosen. No torch."""
+"""What the rules look at: a run's series in few numbers, its newest samples, and the values in force. No torch."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import isfinite, log, nan
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tdl_tui.registry import OPTIMIZERS, DataShape
+from tdl_tui.runs.bottleneck import WAITED_FOR
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.runs.records import LAYER_COLUMNS, LayerSample, Progress
+from tdl_tui.runs.records import LAYER_COLUMNS, Event, LayerSample, Matrix, Progress
+from tdl_tui.runs.undone import all_events, holding
+from tdl_tui.settables import PATHS, changed
 from tdl_tui.spec import Experiment
 
 SERIES = (
@@ -21,27 +26,32 @@ SERIES = (
     "val/loss",
     "grad/norm",
     "lr",
-    "time/data",
     "system/gpu",
+    *(f"time/{part}" for part in WAITED_FOR),
 )
 """The series that rules look at."""
 STRETCHES = 256
 """A course is at least as fine as this many stretches, once it has as many points, and at most twice as fine."""
 TAIL = 32
 """The newest points of a course, kept one by one."""
-LAYER_SAMPLES = 8
-"""The newest layer samples that are kept."""
+SAMPLES = 8
+"""The newest layer samples, and matrices of a name, that are kept."""
+THROUGH_TIME = "through_time/"
+"""What the names of the matrices that rules look at begin with."""
+SETTING = ("set", "undo")
+"""The verbs that change values."""
 SHORTEST = 20
 """Steps of the shortest part of a training that is called recent."""
+WAITING = 2**16
+"""Points at most that wait for being summed up."""
 
 
 class Stretch(NamedTuple):
-    """Consecutive points, of the steps first..last: mean and largest value; NaN where one of them was not finite."""
+    """Consecutive points, of the steps first..last: their mean, NaN where one of them was not finite."""
 
     first: int
     last: int
     mean: float
-    maximum: float
 
 
 @dataclass(frozen=True)
@@ -51,12 +61,13 @@ class Course:
     stretches: tuple[Stretch, ...] = ()
     tail: tuple[tuple[int, float], ...] = ()
 
-    def mean(self, first: int, last: int) -> float:
+    def mean(self, first: float, last: float) -> float:
         """The mean over the steps first..last, to the resolution of a stretch; NaN where there is nothing."""
         tail = [value for step, value in self.tail if first <= step <= last]
         if tail and self.tail[0][0] <= first:
             return sum(tail) / len(tail)
-        parts = [(s.mean, s.last - s.first + 1) for s in self.stretches if first <= (s.first + s.last) / 2 <= last]
+        begin, end = bisect_left(self.stretches, first, key=_middle), bisect_right(self.stretches, last, key=_middle)
+        parts = [(stretch.mean, stretch.last - stretch.first + 1) for stretch in self.stretches[begin:end]]
         whole = sum(length for _, length in parts)
         return sum(mean * length for mean, length in parts) / whole if whole else nan
 
@@ -65,8 +76,13 @@ class Course:
         return self.tail[-1][1] if self.tail else nan
 
 
+def _middle(stretch: Stretch) -> float:
+    return (stretch.first + stretch.last) / 2
+
+
 class Recorded:
-    """A course that grows: a fixed amount of memory, however long the run."""
+    """A course that grows: a bounded amount of memory, however long the run. Points are summed up when the course is
+    asked for, as coarsely as it may be by then: one by one they would cost a training more than the rules do."""
 
     def __init__(
         self, stretches: Iterable[Stretch] = (), tail: Iterable[tuple[int, float]] = (), points: int = 1
@@ -75,28 +91,61 @@ class Recorded:
         self._stretches = list(stretches)
         self._tail = deque(tail, maxlen=TAIL)
         self._points = points
-        self._held = 0  # points of the stretch under way, with its steps, sum and largest value:
+        self._held = 0  # points of the stretch under way, with its steps and sum:
         self._first = self._last = 0
-        self._total = self._largest = 0.0
+        self._total = 0.0
+        self._waiting: list[tuple[int, int, Sequence[float]]] = []
+        self._waits = 0
 
     def extend(self, first_step: int, stride: int, values: Sequence[float]) -> None:
-        """Points at `first_step`, `first_step + stride`, …"""
-        count = len(values)
-        for place in range(max(0, count - TAIL), count):
-            self._tail.append((first_step + place * stride, values[place]))
-        at = 0
-        while at < count:
-            room = self._points - self._held
-            part = values[at : at + room]
-            self._add(first_step + at * stride, first_step + (at + len(part) - 1) * stride, part)
-            at += len(part)
+        """Points at `first_step`, `first_step + stride`, …; the values must not be changed afterwards."""
+        self._waiting.append((first_step, stride, values))
+        self._waits += len(values)
+        if self._waits > WAITING:
+            self._sum_up()
+
+    @property
+    def newest(self) -> int:
+        """The step of the newest point; 0 where there is none."""
+        if self._waiting:
+            first, stride, values = self._waiting[-1]
+            return first + (len(values) - 1) * stride
+        return self._tail[-1][0] if self._tail else 0
+
+    def drop_after(self, step: int) -> None:
+        """Forgets what was recorded after a step; of a stretch that reaches beyond it, all."""
+        self._sum_up()
+        if self._held and self._last > step:
+            self._held = 0
+        self._stretches = [stretch for stretch in self._stretches if stretch.last <= step]
+        self._tail = deque((point for point in self._tail if point[0] <= step), maxlen=TAIL)
+
+    def course(self) -> Course:
+        """The course so far."""
+        self._sum_up()
+        rest = [self._under_way()] if self._held else []
+        return Course((*self._stretches, *rest), tuple(self._tail))
+
+    def _sum_up(self) -> None:
+        while len(self._stretches) + self._waits // self._points >= 2 * STRETCHES:
+            self._halve()
+        for first_step, stride, values in self._waiting:
+            count = len(values)
+            for place in range(max(0, count - TAIL), count):
+                self._tail.append((first_step + place * stride, values[place]))
+            at = 0
+            while at < count:
+                part = values[at : at + self._points - self._held]
+                self._add(first_step + at * stride, first_step + (at + len(part) - 1) * stride, part)
+                at += len(part)
+        self._waiting, self._waits = [], 0
 
     def _add(self, first: int, last: int, values: Sequence[float]) -> None:
         """Points that the stretch under way has room for."""
-        total, largest = sum(values), max(values)
-        if self._held:
-            first, total, largest = self._first, total + self._total, max(largest, self._largest)
-        self._first, self._last, self._total, self._largest = first, last, total, largest
+        if not self._held:
+            self._first, self._total = first, 0.0
+        self._last = last
+        self._total += sum(values)
         self._held += len(values)
         if self._held == self._points:
             self._stretches.append(self._under_way())
@@ -106,42 +155,44 @@ class Recorded:
 
     def _under_way(self) -> Stretch:
         mean = self._total / self._held
-        return Stretch(self._first, self._last, *((mean, self._largest) if isfinite(mean) else (nan, nan)))
-
-    def drop_after(self, step: int) -> None:
-        """Forgets what was recorded after a step; of a stretch that reaches beyond it, all."""
-        if self._held and self._last > step:
-            self._held = 0
-        self._stretches = [stretch for stretch in self._stretches if stretch.last <= step]
-        self._tail = deque((point for point in self._tail if point[0] <= step), maxlen=TAIL)
-
-    def course(self) -> Course:
-        """The course so far."""
-        rest = [self._under_way()] if self._held else []
-        return Course((*self._stretches, *rest), tuple(self._tail))
+        return Stretch(self._first, self._last, mean if isfinite(mean) else nan)
 
     def _halve(self) -> None:
-        held = self._stretches
-        self._stretches = [_joined(a, b) for a, b in zip(held[::2], held[1::2], strict=True)]
+        """Joins each two stretches; one that is left over begins the one under way."""
+        whole = self._stretches
+        if len(whole) % 2:
+            left = whole.pop()
+            self._total = left.mean * self._points + (self._total if self._held else 0.0)
+            self._last = self._last if self._held else left.last
+            self._first = left.first
+            self._held += self._points
+        self._stretches = [_joined(a, b) for a, b in zip(whole[::2], whole[1::2], strict=True)]
         self._points *= 2
 
 
 def _joined(a: Stretch, b: Stretch) -> Stretch:
     long, short = a.last - a.first + 1, b.last - b.first + 1
-    mean = (a.mean * long + b.mean * short) / (long + short)
-    return Stretch(a.first, b.last, mean, max(a.maximum, b.maximum) if isfinite(mean) else nan)
+    return Stretch(a.first, b.last, (a.mean * long + b.mean * short) / (long + short))
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run as rules see it. `validation` counts held-out examples, `storage` is "memory" or "stream", `device` a
-    torch device's type; `message` says why a run failed, "" where it did not. `first_loss` and `first_gradient` (norm)
-    are those of step 1, NaN where they are not known; `layer_samples` are the newest few.
+    """A run as rules see it. `experiment` is as the values in force make it; `changes` says of those that were changed
+    meanwhile, by path, after which step the newest value holds. `target_variance` is that of the training part's
+    targets as the loss takes them, `input_size` the root mean square of some inputs as the network takes them, NaN
+    where they are not known. `validation` counts held-out examples, `storage` is
+    "memory" or "stream", `device` a torch device's type; `message` says why a run failed, "" where it did not.
+    `first_loss` and `first_gradient` (norm) are those of step 1, NaN where they are not known; `layer_samples` are the
+    newest few, and so are the matrices of `through_time`, by layer.
+
+    Of what came up to step `since` rules take nothing but the beginning, and the best, to compare with.
     """
 
     experiment: Experiment
     shape: DataShape
     class_counts: tuple[int, ...] = ()
+    target_variance: float = nan
+    input_size: float = nan
     validation: int = 0
     storage: str = "memory"
     device: str = "cpu"
@@ -151,7 +202,19 @@ class Evidence:
     first_gradient: float = nan
     layer_names: tuple[str, ...] = ()
     layer_samples: tuple[LayerSample, ...] = ()
+    through_time: Mapping[str, tuple[Matrix, ...]] = field(default_factory=dict)
     message: str = ""
+    changes: Mapping[str, int] = field(default_factory=dict)
+    since: int = 0
+
+    def afresh(self, causes: Iterable[str]) -> Evidence:
+        """What is left to look at for whom the values at some paths matter: what came after their newest change."""
+        since = self.changed(causes)
+        return replace(self, since=since) if since else self
+
+    def changed(self, causes: Iterable[str]) -> int:
+        """The step after which the values at some paths hold; 0: all along."""
+        return max((self.changes.get(path, 0) for path in causes), default=0)
 
     @property
     def step(self) -> int:
@@ -160,19 +223,31 @@ class Evidence:
         return tail[-1][0] if tail else 0
 
     @property
+    def steps(self) -> int:
+        """The steps that there are to look at."""
+        return self.step - self.since
+
+    @property
     def window(self) -> int:
         """Steps that are called recent: an epoch, or a tenth of a longer one's steps so far; SHORTEST at least."""
-        return max(SHORTEST, min(self.progress.steps_per_epoch, self.step // 10))
+        return max(SHORTEST, min(self.progress.steps_per_epoch, self.steps // 10))
 
     @property
     def recent_loss(self) -> float:
+        """The mean loss of the recent steps; NaN where that would reach back to before a change."""
+        if self.since and self.steps < self.window:
+            return nan
         return self["train/loss"].mean(self.step - self.window + 1, self.step)
 
     @property
+    def validations(self) -> list[tuple[int, float]]:
+        """The newest validation losses, (step, value)."""
+        return [point for point in self["val/loss"].tail if point[0] > self.since]
+
+    @property
     def guess(self) -> float:
-        """The loss of who always gives the same best answer: the entropy of the classes, or the variance of targets
-        that were normalised; where the loss is another one, the mean of the first ten steps, or twice the first where
-        it rises."""
+        """The loss of who always gives the same best answer: the entropy of the classes, the variance of the targets;
+        where the loss is another one, the mean of the first ten steps, or twice the first where it rises."""
         objective = self.experiment.objective
         plain = objective.options.get("class_weights") == "none" and not objective.options.get("label_smoothing")
         if objective.loss == "cross_entropy" and plain:
@@ -180,8 +255,11 @@ class Evidence:
             if not total:
                 return log(self.shape.outputs)
             return -sum(n / total * log(n / total) for n in self.class_counts if n)
-        if objective.loss == "mse" and self.shape.task == "regression" and self.experiment.data.normalize:
-            return 1.0
+        if objective.loss == "mse" and self.shape.task == "regression":
+            if isfinite(self.target_variance):
+                return self.target_variance
+            if self.experiment.data.normalize:
+                return 1.0
         return min(self["train/loss"].mean(1, 10), 2 * self.first_loss)
 
     @property
@@ -202,14 +280,16 @@ class Evidence:
     def layer_medians(self, column: str, samples: int) -> list[float]:
         """A column of LAYER_COLUMNS, a number a layer: the median of the newest `samples` samples. NaN where a layer
         has none; empty where there are fewer samples."""
-        if len(self.layer_samples) < samples:
+        known = [sample for sample in self.layer_samples[-samples:] if sample.step > self.since]
+        if len(known) < samples:
             return []
         place = LAYER_COLUMNS.index(column)
-        rows = zip(*(sample.rows for sample in self.layer_samples[-samples:]), strict=True)
+        rows = zip(*(sample.rows for sample in known), strict=True)
         return [_median([row[place] for row in layer]) for layer in rows]
 
 
 _EMPTY = Course()
+_Sample = TypeVar("_Sample", LayerSample, Matrix)
 
 
 def _median(values: Sequence[float]) -> float:
@@ -219,56 +299,82 @@ def _median(values: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Recalled:
-    """What a run has on record up to a step."""
+    """What a run has on record up to a step: of its series and samples what rules look at, and by which values it
+    trained."""
 
+    experiment: Experiment
+    changes: dict[str, int]
     series: dict[str, Recorded]
     first_loss: float
     first_gradient: float
     layer_names: tuple[str, ...]
     layer_samples: tuple[LayerSample, ...]
+    through_time: dict[str, tuple[Matrix, ...]]
 
 
-def recall(reader: RunReader, step: int) -> Recalled:
+def recall(reader: RunReader, launched: Experiment, step: int) -> Recalled:
     """What the rules need of a run's record, up to `step`: a training that goes on knows what was before."""
     series = {}
     for name in SERIES:
         buckets = [b for b in reader.buckets(name, STRETCHES // 2, last=step) if b.last <= step]
         if not buckets:
             continue
-        stretches = [
-            Stretch(b.first, b.last, nan, nan) if b.nonfinite else Stretch(b.first, b.last, b.mean, b.maximum)
-            for b in buckets
-        ]
+        stretches = [Stretch(b.first, b.last, nan if b.nonfinite else b.mean) for b in buckets]
         since, held = len(buckets), 0
         while since and held < TAIL:
             since -= 1
             held += buckets[since].count + buckets[since].nonfinite
         tail = [(p.step, p.value) for p in reader.points(name, buckets[since].first, buckets[-1].last)]
         series[name] = Recorded(stretches, tail, buckets[0].count + buckets[0].nonfinite)
-    samples: list[LayerSample] = []
-    at = step
-    while len(samples) < LAYER_SAMPLES and (sample := reader.layer_sample(at)) is not None:
-        samples.insert(0, sample)
-        at = sample.step - 1
     firsts = [reader.first(name) for name in ("train/loss", "grad/norm")]
     loss, gradient = (point.value if point is not None and point.step == 1 <= step else nan for point in firsts)
+    experiment, changes = in_force(launched, all_events(reader), step)
     return Recalled(
+        experiment,
+        changes,
         series,
         loss,
         gradient,
         tuple(reader.layer_names()),
-        tuple(samples),
+        _newest(reader.layer_sample, step),
+        {
+            name: _newest(partial(reader.matrix, name), step)
+            for name in reader.matrix_names()
+            if name.startswith(THROUGH_TIME)
+        },
     )
 
 
-def of_reader(reader: RunReader, experiment: Experiment) -> Evidence:
-    """A run as its folder has it, with the experiment that it says it is. What was not recorded is left as unknown."""
+def _newest(read: Callable[[int], _Sample | None], step: int) -> tuple[_Sample, ...]:
+    """The newest samples up to a step; `read` gives the newest one of them."""
+    samples: list[_Sample] = []
+    while len(samples) < SAMPLES and (sample := read(step)) is not None:
+        samples.insert(0, sample)
+        step = sample.step - 1
+    return tuple(samples)
+
+
+def in_force(launched: Experiment, events: Iterable[Event], step: int) -> tuple[Experiment, dict[str, int]]:
+    """The experiment as what was done up to `step` has left it; and the step after which each value that was changed
+    holds, by path."""
+    values: dict[str, Any] = {}
+    changes: dict[str, int] = {}
+    for event in holding(events):
+        if event.step <= step and event.data.get("verb") in SETTING and not event.data.get("refused"):
+            new = {path: event.data[path] for path in PATHS if path in event.data}
+            values.update(new)
+            changes.update(dict.fromkeys(new, event.step))
+    return changed(launched, values), changes
+
+
+def of_reader(reader: RunReader, launched: Experiment) -> Evidence:
+    """A run as its folder has it, launched with the experiment. What was not recorded is left as unknown."""
     summary, facts = reader.readable_summary(), reader.facts()
-    known = recall(reader, summary.progress.step)
+    known = recall(reader, launched, summary.progress.step)
     sizes = facts.get("splits")
     return Evidence(
-        experiment,
-        experiment.shape,
+        known.experiment,
+        launched.shape,
         validation=int(sizes.get("validation", 0)) if isinstance(sizes, dict) else 0,
         progress=summary.progress,
         series={name: recorded.course() for name, recorded in known.series.items()},
@@ -276,5 +382,7 @@ def of_reader(reader: RunReader, experiment: Experiment) -> Evidence:
         first_gradient=known.first_gradient,
         layer_names=known.layer_names,
         layer_samples=known.layer_samples,
+        through_time=known.through_time,
         message=summary.message,
+        changes=known.changes,
     )

@@ -8,6 +8,7 @@ from typing import Any
 from tdl_tui.registry import ARCHITECTURES
 from tdl_tui.runs.records import Severity
 
+from . import limits
 from .evidence import Evidence
 
 USUAL = 1e-3
@@ -37,6 +38,11 @@ def share(value: float) -> str:
 def learning_rate(evidence: Evidence, factor: float) -> dict[str, Any]:
     """The learning rate times a factor, to one digit, as a change."""
     return {"optimizer.lr": float(f"{evidence.experiment.optimizer.lr * factor:.1g}")}
+
+
+def large_inputs(evidence: Evidence) -> bool:
+    """Whether inputs are far larger than a network is made for, or may be, and normalising them would help."""
+    return not evidence.experiment.data.normalize and not evidence.input_size <= limits.LARGE
 
 
 def model_option(evidence: Evidence, name: str, value: Any) -> dict[str, Any]:

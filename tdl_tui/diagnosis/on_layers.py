@@ -10,7 +10,7 @@ from tdl_tui.registry import ARCHITECTURES
 
 from . import limits
 from .evidence import Evidence
-from .finding import USUAL, Finding, figure, learning_rate, model_option, says, share
+from .finding import USUAL, Finding, figure, large_inputs, learning_rate, model_option, says, share
 
 
 def rate_too_high(evidence: Evidence) -> Finding | None:
@@ -34,7 +34,7 @@ def rate_too_low(evidence: Evidence) -> Finding | None:
     """Updates are next to nothing beside the weights, while there is everything to learn."""
     ratios, rate = _ratios(evidence), evidence["lr"]
     typical = median(ratios) if ratios else inf
-    highest = max((s.maximum for s in rate.stretches), default=0.0)
+    highest = max((s.mean for s in rate.stretches if s.first > evidence.since), default=0.0)
     if typical >= limits.UPDATE_LOW or not evidence.recent_loss > limits.LEARNS * evidence.guess:
         return None
     if rate.newest < highest / 2 or evidence.step < evidence.experiment.schedule.warmup_steps:
@@ -54,7 +54,7 @@ def rate_too_low(evidence: Evidence) -> Finding | None:
 
 def _ratios(evidence: Evidence) -> list[float]:
     """The layers' update ratios, 0 for those that have none; empty where nothing can be said by them."""
-    if not evidence.by_gradient or evidence.step < limits.EARLIEST:
+    if not evidence.by_gradient or evidence.steps < limits.EARLIEST:
         return []
     return [r if isfinite(r) else 0.0 for r in evidence.layer_medians("update_ratio", limits.LAYER_SAMPLES)]
 
@@ -87,10 +87,13 @@ def exploding_gradients(evidence: Evidence) -> Finding | None:
     course = evidence["grad/norm"]
     if evidence.experiment.training.gradient_clip_norm or not evidence.by_gradient or not course.stretches:
         return None
-    start, recent = evidence.first_gradient, [n for step, n in course.tail if step > evidence.step - evidence.window]
+    first = max(evidence.step - evidence.window, evidence.since)
+    start, recent = evidence.first_gradient, [norm for step, norm in course.tail if step > first]
     peak = max((norm for norm in recent if isfinite(norm)), default=0.0)
-    if not (start > 0 and peak > limits.EXPLODED * start) or evidence.recent_loss <= limits.FALLEN * evidence.guess:
+    if not (start > 0 and peak > limits.EXPLODED * start) or evidence.steps < min(evidence.since, evidence.window):
         return None
+    if evidence.recent_loss <= limits.FALLEN * evidence.guess:
+        return None  # long, but going down a slope
     change = {"training.gradient_clip_norm": float(f"{max(1.0, start):.1g}")}
     return Finding(
         "bad",
@@ -154,13 +157,15 @@ def saturated_units(evidence: Evidence) -> Finding | None:
     value, place = max(found)
     chosen = evidence.experiment
     change: dict[str, Any] = {}
-    if not chosen.data.normalize:
+    if large_inputs(evidence):
         change = {"data.normalize": True}
     elif chosen.model.options.get("init", "default") not in ("default", "xavier", "identity"):
         change = model_option(evidence, "init", "xavier")
-    change = change or model_option(evidence, "activation", "relu") or model_option(evidence, "nonlinearity", "relu")
-    tries = [says(change)] if change else []
-    tries += ["smaller weights at the start", f"a smaller learning rate: {says(learning_rate(evidence, 1 / 3))}"]
+    change = change or learning_rate(evidence, 1 / 3)
+    tries = [says(change)]
+    if other := model_option(evidence, "activation", "relu") or model_option(evidence, "norm", "batch"):
+        tries.append(f"an activation without an end: {says(other)}")
+    tries.append("smaller weights at the start")
     return Finding(
         "caution",
         f"{share(value)} of the values of {_layer(evidence, place)} lie near a limit of their activation",

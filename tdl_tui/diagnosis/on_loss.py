@@ -7,39 +7,47 @@ from math import isfinite, log
 from statistics import median
 from typing import Any
 
-from . import limits, on_layers
+from . import limits, on_layers, on_time
 from .evidence import Evidence
-from .finding import USUAL, Finding, figure, learning_rate, model_option, says, share
+from .finding import USUAL, Finding, figure, large_inputs, learning_rate, model_option, says, share
 
 AFFINE = ("linear", "softmax_regression")
-GUESSED = {"cross_entropy": "ln {}", "binary_cross_entropy": "ln 2"}
 
 
 def initial_loss(evidence: Evidence) -> Finding | None:
-    """An untrained network knows nothing: all classes are as likely to it, and the loss is ln C."""
-    objective, classes = evidence.experiment.objective, evidence.shape.outputs
-    altered = objective.options.get("class_weights", "none") != "none" or objective.options.get("label_smoothing")
-    if objective.loss not in GUESSED or altered or evidence.shape.task != "classification" or classes < 2:
+    """An untrained network knows nothing: all classes are as likely to it, and the loss is ln C; or it says about zero,
+    and the squared error of normalised targets is 1."""
+    known = _untrained(evidence)
+    if known is None or not evidence.first_loss > limits.START * known[1] + limits.START_MARGIN:
         return None
-    even = log(classes if objective.loss == "cross_entropy" else 2)
-    if not evidence.first_loss > limits.START * even + limits.START_MARGIN:
-        return None
-    change = {} if evidence.experiment.data.normalize else {"data.normalize": True}
-    change = change or model_option(evidence, "init", "default")
+    change = {"data.normalize": True} if large_inputs(evidence) else model_option(evidence, "init", "default")
     tries = (
         "draw smaller weights for the last layer, or put a normalisation before the activations",
         "look at the inputs: tdl data show; values far from zero mean and unit deviation do this",
     )
-    name = GUESSED[objective.loss].format(classes)
     return Finding(
         "caution",
-        f"the first loss is {figure(evidence.first_loss)}; an untrained network's is about {name} = {figure(even)}",
+        f"the first loss is {figure(evidence.first_loss)}; an untrained network's is about {known[0]}",
         "The outputs are large before anything is learned: weights drawn too large, or inputs not normalised. "
         "The first "
         "steps only undo this.",
         (says(change), *tries) if change else tries,
         change,
     )
+
+
+def _untrained(evidence: Evidence) -> tuple[str, float] | None:
+    """The loss of an untrained network, in words and as a number; None where it is not known."""
+    objective, classes = evidence.experiment.objective, evidence.shape.outputs
+    altered = objective.options.get("class_weights", "none") != "none" or objective.options.get("label_smoothing")
+    match evidence.shape.task, objective.loss:
+        case "regression", "mse" if evidence.experiment.data.normalize:
+            return "1, the variance of the targets", 1.0
+        case "classification", "cross_entropy" if classes > 1 and not altered:
+            return f"ln {classes} = {figure(log(classes))}", log(classes)
+        case "classification", "binary_cross_entropy":
+            return f"ln 2 = {figure(log(2))}", log(2)
+    return None
 
 
 def diverges(evidence: Evidence) -> Finding | None:
@@ -51,12 +59,12 @@ def diverges(evidence: Evidence) -> Finding | None:
         what = evidence.message
     else:
         recent, start = evidence.recent_loss, evidence.start
-        if evidence.step < limits.EARLIEST or not isfinite(recent):
+        if evidence.steps < limits.EARLIEST or not isfinite(recent):
             return None
-        lowest = min((s.mean for s in loss.stretches if isfinite(s.mean)), default=recent)
         if recent > limits.DIVERGED * start:
             what = f"the loss is {figure(recent)}, it began at {figure(start)}"
-        elif recent > start and _fell(evidence, start):
+        elif recent > start and _fell(evidence, limits.FALLEN * start):
+            lowest = min(stretch.mean for stretch in loss.stretches if isfinite(stretch.mean))
             what = f"the loss had come to {figure(lowest)} and is back at {figure(recent)}, where it began"
         else:
             return None
@@ -77,30 +85,27 @@ def diverges(evidence: Evidence) -> Finding | None:
     )
 
 
-def _fell(evidence: Evidence, start: float) -> bool:
-    """Whether the loss was well below its start for as long as what is called recent."""
+def _fell(evidence: Evidence, level: float) -> bool:
+    """Whether the loss was below a level for as long as what is called recent."""
     loss, window = evidence["train/loss"], evidence.window
-    means = (loss.mean(last - window + 1, last) for last in range(window, evidence.step, window))
-    return any(mean < limits.FALLEN * start for mean in means)
+    return any(loss.mean(last - window + 1, last) < level for last in range(window, evidence.step, window))
 
 
 def stalls(evidence: Evidence) -> Finding | None:
     """The loss stays where a guess would have it."""
     recent, guess, total = evidence.recent_loss, evidence.guess, evidence.progress.total_steps
-    if evidence.step < max(limits.STALLED_STEPS, limits.STALLED_AFTER * total):
+    if evidence.steps < limits.STALLED_STEPS or evidence.step < on_time.stalled_after(evidence) * total:
         return None
     if not limits.STALLED * guess < recent <= limits.DIVERGED * guess:
         return None
-    change, way = _to_move(evidence)
+    change, reason = _to_move(evidence)
     return Finding(
         "bad",
         f"the loss is {figure(recent)} after {evidence.step:,} steps; who always gives the same answer has "
         f"{figure(guess)}",
-        f"Nothing is learned of the inputs: the learning rate is far {way}, the signal dies in the network, or "
-        "inputs and "
-        "targets do not belong together.",
+        f"Nothing is learned of the inputs: {reason}, or inputs and targets do not belong together.",
         (
-            says(change),
+            *([says(change)] if change else []),
             "find a learning rate: tdl lr-find",
             "try to learn a few examples by heart: a network that works can",
         ),
@@ -112,21 +117,37 @@ def _to_move(evidence: Evidence) -> tuple[dict[str, Any], str]:
     """What to change about a training that learns nothing, and the reason that it would be for, by its layers."""
     if on_layers.is_shut(evidence):
         return learning_rate(evidence, 1 / 10), "steps that were too long have shut most units"
+    if vanishing := on_time.vanishing_through_time(evidence):
+        return vanishing.change or learning_rate(evidence, 1 / 3), "the gradient vanishes on its way back through time"
     if vanishing := on_layers.vanishing_gradients(evidence):
         return vanishing.change or learning_rate(evidence, 10), "the gradient vanishes on its way to the first layers"
+    return _by_pace(evidence) or _by_kind(evidence)
+
+
+def _by_pace(evidence: Evidence) -> tuple[dict[str, Any], str] | None:
     ratios = [ratio for ratio in evidence.layer_medians("update_ratio", limits.LAYER_SAMPLES) if isfinite(ratio)]
     typical = median(ratios) if ratios else USUAL
     if typical > 10 * USUAL:
         return learning_rate(evidence, 1 / 10), "the learning rate is far too high"
-    if typical >= USUAL / 10 and evidence.experiment.model.architecture in AFFINE:
+    if typical < USUAL / 10:
+        return learning_rate(evidence, 10), "the learning rate is far too low"
+    if _fell(evidence, limits.LEARNS * evidence.guess):
+        return learning_rate(evidence, 1 / 3), "it had begun to learn, and a step that was too long has undone that"
+    return None
+
+
+def _by_kind(evidence: Evidence) -> tuple[dict[str, Any], str]:
+    if evidence.through_time:
+        return on_time.longer_memory(evidence), "what lies far back does not come through"
+    if evidence.experiment.model.architecture in AFFINE:
         return _larger(evidence), "an affine map cannot say what is there"
-    return learning_rate(evidence, 10), "the learning rate is too low"
+    return _larger(evidence), "the network is too small or of the wrong kind"
 
 
 def oscillates(evidence: Evidence) -> Finding | None:
     """The validation loss, which has the same examples each time, swings to and fro."""
-    values = [value for _, value in evidence["val/loss"].tail[-limits.SWINGS - 1 :]]
-    if len(values) <= limits.SWINGS or not all(map(isfinite, values)) or evidence.step < limits.EARLIEST:
+    values = [value for _, value in evidence.validations[-limits.SWINGS - 1 :]]
+    if len(values) <= limits.SWINGS or not all(map(isfinite, values)) or evidence.steps < limits.EARLIEST:
         return None
     changes = [b - a for a, b in pairwise(values)]
     swing = sum(map(abs, changes)) / len(changes)
@@ -148,8 +169,9 @@ def oscillates(evidence: Evidence) -> Finding | None:
 
 def overfitting(evidence: Evidence) -> Finding | None:
     """The validation loss has risen from its lowest while the training loss went on falling."""
-    tail = evidence["val/loss"].tail
-    lowest = min((s for s in evidence["val/loss"].stretches if isfinite(s.mean)), key=lambda s: s.mean, default=None)
+    tail = evidence.validations
+    known = [s for s in evidence["val/loss"].stretches if s.first > evidence.since and isfinite(s.mean)]
+    lowest = min(known, key=lambda stretch: stretch.mean, default=None)
     last = [value for _, value in tail[-limits.OVERFITTED_VALIDATIONS :]]
     if lowest is None or len(last) < limits.OVERFITTED_VALIDATIONS or tail[-len(last)][0] <= lowest.last:
         return None
@@ -200,8 +222,8 @@ def underfitting(evidence: Evidence) -> Finding | None:
     metric, step = evidence["train/r2" if regression else "train/accuracy"], evidence.step
     total = sum(evidence.class_counts)
     guess = 0.0 if regression else max(evidence.class_counts) / total if total else 1 / evidence.shape.outputs
-    fifth = step // 5
-    if step < max(limits.STALLED_STEPS, limits.UNDERFITTED_AFTER * evidence.progress.total_steps):
+    fifth = evidence.steps // 5
+    if evidence.steps < limits.STALLED_STEPS or step < limits.UNDERFITTED_AFTER * evidence.progress.total_steps:
         return None
     reached = metric.newest if regression else metric.mean(step - evidence.window + 1, step)
     loss = evidence["train/loss"]
@@ -247,7 +269,7 @@ def validation_better(evidence: Evidence) -> Finding | None:
     weights that are newer still: a healthy training is hardly worse there.
     """
     each = evidence.progress.steps_per_epoch
-    followed = [point for point in evidence["val/loss"].tail if point[0] + each <= evidence.step]
+    followed = [point for point in evidence.validations if point[0] + each <= evidence.step]
     pairs = [
         (value, evidence["train/loss"].mean(step + 1, step + each))
         for step, value in followed[-limits.BETTER_VALIDATIONS :]

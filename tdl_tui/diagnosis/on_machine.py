@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import isfinite
 
+from tdl_tui.runs.bottleneck import DATA_BOUND, WAITED_FOR, verdict
+
 from . import limits
 from .evidence import Course, Evidence
 from .finding import Finding, says, share
@@ -38,19 +40,22 @@ def _name(evidence: Evidence, place: int) -> str:
 
 
 def data_bound(evidence: Evidence) -> Finding | None:
-    """Training waits for its examples."""
-    mean = _recent(evidence["time/data"])
-    streams = evidence.storage == "stream"
-    if mean is None or mean < (limits.DATA_SHARE if streams else limits.DATA_SHARE_IN_MEMORY):
+    """Training waits for its examples: the verdict on where its time goes, as it is now."""
+    recent = {part: mean for part in WAITED_FOR if (mean := _recent(evidence[f"time/{part}"])) is not None}
+    judged = verdict(recent)
+    if judged is None or judged.name != DATA_BOUND:
         return None
     data = evidence.experiment.data
-    change: dict[str, object] = {"data.loader_workers": min(64, max(2, 2 * data.loader_workers))} if streams else {}
-    if streams and data.loader_workers >= 16:
-        change = {"data.storage": "memory"}
-    tries = ["less work for each example: smaller pictures, no augmentation"]
+    change: dict[str, object] = {}
+    if evidence.storage == "stream":
+        more = min(64, max(2, 2 * data.loader_workers))
+        change = {"data.loader_workers": more} if data.loader_workers < 16 else {"data.storage": "memory"}
+    elif data.options.get("augmentation", "none") != "none":
+        change = {"data.options.augmentation": "none"}
+    tries = ["less work for each example: smaller pictures, less augmentation"]
     return Finding(
         "caution",
-        f"{share(mean)} of the time goes into getting data",
+        judged.seen,
         "The loop is bound by its data: the network waits, and a faster device would not help.",
         tuple([says(change)] * bool(change) + tries),
         change,

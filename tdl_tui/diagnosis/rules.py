@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tdl_tui.runs.bottleneck import DATA
 from tdl_tui.runs.records import Diagnosis
+from tdl_tui.settables import DROPOUT
 
-from . import limits, on_layers, on_loss, on_machine
+from . import limits, on_layers, on_loss, on_machine, on_time
 from .evidence import Evidence
 from .finding import Finding, share
 from .watch import worst_first
@@ -16,7 +18,8 @@ from .watch import worst_first
 @dataclass(frozen=True)
 class Rule:
     """`word` is what a table has room for (14 cells), `sees` what it notices, `limit` from where on it speaks, `source`
-    paper or lecture notes with the year. `check` is a pure function."""
+    paper or lecture notes with the year. `check` is a pure function. `causes` are the paths of values that can be
+    changed while it trains (`settables.PATHS`) and that it goes by: after a change it looks afresh."""
 
     name: str
     word: str
@@ -24,10 +27,11 @@ class Rule:
     limit: str
     source: str
     check: Callable[[Evidence], Finding | None]
+    causes: tuple[str, ...] = ()
 
     def diagnose(self, evidence: Evidence) -> Diagnosis | None:
         """What is wrong, if anything is."""
-        found = self.check(evidence)
+        found = self.check(evidence.afresh(self.causes))
         if found is None:
             return None
         return Diagnosis(
@@ -35,12 +39,18 @@ class Rule:
         )
 
 
+LATE = f"{share(limits.STALLED_AFTER)} of the training ({', '.join(limits.GATED)}: {share(limits.STALLED_GATED)})"
+PACE = ("optimizer.lr", "training.gradient_clip_norm", "training.gradient_clip_value")
+"""By which the length of steps goes."""
+HOLD = ("optimizer.weight_decay", DROPOUT)
+"""What holds a network back."""
 RULES: tuple[Rule, ...] = (
     Rule(
         "initial_loss",
         "starts high",
-        "a first loss far above ln C (cross-entropy without class weights and label smoothing)",
-        f"above {limits.START:g} · ln C + {limits.START_MARGIN:g}",
+        "a first loss far above ln C (cross-entropy without class weights and label smoothing), or above 1 (the "
+        "squared error of normalised targets)",
+        f"above {limits.START:g} · ln C + {limits.START_MARGIN:g}; above {limits.START + limits.START_MARGIN:g}",
         "Karpathy 2019, A Recipe for Training Neural Networks; CS231n notes 2015, Neural Networks Part 3",
         on_loss.initial_loss,
     ),
@@ -52,15 +62,16 @@ RULES: tuple[Rule, ...] = (
         f"{limits.FALLEN:g} of it; from step {limits.EARLIEST} on",
         "Bengio 2012, Practical Recommendations for Gradient-Based Training, section 3.1",
         on_loss.diverges,
+        (*PACE, *HOLD),
     ),
     Rule(
         "stalls",
         "stalls",
         "a loss that stays where a guess would have it",
-        f"recent loss above {limits.STALLED:g} of a guess's after {limits.STALLED_STEPS} steps and "
-        f"{share(limits.STALLED_AFTER)} of the training",
+        f"recent loss above {limits.STALLED:g} of a guess's after {limits.STALLED_STEPS} steps and {LATE}",
         "Karpathy 2019; Goodfellow, Bengio & Courville 2016, section 11.5",
         on_loss.stalls,
+        (*PACE, *HOLD),
     ),
     Rule(
         "oscillates",
@@ -70,6 +81,7 @@ RULES: tuple[Rule, ...] = (
         f"{share(limits.TURNS)} of them turning",
         "LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, section 5",
         on_loss.oscillates,
+        (*PACE, *HOLD),
     ),
     Rule(
         "rate_too_high",
@@ -79,6 +91,7 @@ RULES: tuple[Rule, ...] = (
         f"{limits.LEARNS:g} of a guess's",
         "CS231n notes 2015, Neural Networks Part 3: ratio of weights to updates",
         on_layers.rate_too_high,
+        PACE,
     ),
     Rule(
         "rate_too_low",
@@ -88,6 +101,7 @@ RULES: tuple[Rule, ...] = (
         f"{limits.LEARNS:g} of a guess's, the learning rate not yet brought down by its schedule",
         "CS231n notes 2015, Neural Networks Part 3: ratio of weights to updates",
         on_layers.rate_too_low,
+        PACE,
     ),
     Rule(
         "vanishing_gradients",
@@ -105,6 +119,27 @@ RULES: tuple[Rule, ...] = (
         "guess's",
         "Pascanu, Mikolov & Bengio 2013",
         on_layers.exploding_gradients,
+        PACE,
+    ),
+    Rule(
+        "vanishing_through_time",
+        "vanishing (t)",
+        "a gradient that does not come back to the beginning of a sequence, in a recurrent network that learns nothing",
+        f"median of {limits.LAYER_SAMPLES} samples of ‖∂L/∂h_t‖ (or ‖∂L/∂c_t‖) at the far end below "
+        f"{limits.VANISHED:g} of the near end's, recent loss above {limits.LEARNS:g} of a guess's, after "
+        f"{limits.STALLED_STEPS} steps and {LATE}",
+        "Bengio, Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013",
+        on_time.vanishing_through_time,
+    ),
+    Rule(
+        "exploding_through_time",
+        "exploding (t)",
+        "a gradient that grows on its way back to the beginning of a sequence, without clipping",
+        f"‖∂L/∂h_t‖ (or ‖∂L/∂c_t‖) farther back above {limits.GROWN:g} times the near end's in {limits.GROWN_SAMPLES} "
+        f"samples in a row, recent loss above {limits.FALLEN:g} of a guess's",
+        "Bengio, Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013",
+        on_time.exploding_through_time,
+        PACE,
     ),
     Rule(
         "dead_units",
@@ -130,6 +165,7 @@ RULES: tuple[Rule, ...] = (
         f"{limits.OVERFITTED_MARGIN:g} of a guess's loss",
         "Prechelt 1998, Early Stopping – But When?",
         on_loss.overfitting,
+        HOLD,
     ),
     Rule(
         "underfitting",
@@ -140,6 +176,7 @@ RULES: tuple[Rule, ...] = (
         f"{share(limits.UNDERFITTED_AFTER)} of the training",
         "Goodfellow, Bengio & Courville 2016, section 5.2",
         on_loss.underfitting,
+        (*PACE, *HOLD),
     ),
     Rule(
         "validation_better",
@@ -149,6 +186,7 @@ RULES: tuple[Rule, ...] = (
         f"by {limits.BETTER_MARGIN:g} of a guess's loss and {limits.BETTER_ERRORS:g} standard errors",
         "Kaufman, Rosset, Perlich & Stitelman 2012, Leakage in Data Mining; Srivastava et al. 2014 (dropout)",
         on_loss.validation_better,
+        HOLD,
     ),
     Rule(
         "class_imbalance",
@@ -162,8 +200,8 @@ RULES: tuple[Rule, ...] = (
         "data_bound",
         "data-bound",
         "a loop that waits for its examples",
-        f"data's share of the time above {share(limits.DATA_SHARE)} where examples are streamed, "
-        f"{share(limits.DATA_SHARE_IN_MEMORY)} where they are in memory, over {limits.MACHINE_POINTS} records",
+        f"data's share of the time of steps from {share(DATA)} on, over {limits.MACHINE_POINTS} records: where the "
+        "verdict of the machine's strip is data-bound too",
         "Mohan, Phanishayee, Raniwala & Chidambaram 2021, Data Stalls in DNN Training",
         on_machine.data_bound,
     ),
@@ -185,6 +223,12 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 BY_NAME: Mapping[str, Rule] = {rule.name: rule for rule in RULES}
+
+
+def since(evidence: Evidence) -> dict[str, int]:
+    """Of the rules that look afresh, by name, the step after which."""
+    steps = {rule.name: evidence.changed(rule.causes) for rule in RULES} if evidence.changes else {}
+    return {name: step for name, step in steps.items() if step}
 
 
 def diagnose(evidence: Evidence) -> list[Diagnosis]:

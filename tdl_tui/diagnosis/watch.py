@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
@@ -18,16 +18,20 @@ KIND = "diagnosis"
 
 @dataclass(frozen=True)
 class News:
-    """A diagnosis that appeared, or (`over`) one that has gone by `step`."""
+    """A diagnosis that appeared, or (`over`) one that has gone by `step`: with `afresh`, as a value that it goes by was
+    changed."""
 
     diagnosis: Diagnosis
     step: int
     over: bool = False
+    afresh: bool = False
 
     @property
     def text(self) -> str:
         """One line for the list of events."""
-        return f"{self.diagnosis.word}: {'over' if self.over else self.diagnosis.seen}"
+        if not self.over:
+            return f"{self.diagnosis.word}: {self.diagnosis.seen}"
+        return f"{self.diagnosis.word}: {'looked at afresh, after the change' if self.afresh else 'over'}"
 
     @property
     def data(self) -> dict[str, Any]:
@@ -43,8 +47,8 @@ def worst_first(diagnoses: Iterable[Diagnosis]) -> list[Diagnosis]:
 class Watch:
     """The diagnoses that hold, from look to look.
 
-    `held` are those that held before, `said` the events of that time. Where training has gone back to an earlier step,
-    by a resume or a roll back, what was said of a step that lies ahead again is not said a second time.
+    `held` are those that held before, `said` the events of that time. Where a resume has gone back to an earlier step,
+    what was said of a step that lies ahead again is not said a second time.
     """
 
     def __init__(self, held: Iterable[Diagnosis] = (), said: Iterable[Event] = ()) -> None:
@@ -57,10 +61,20 @@ class Watch:
         """Those that hold now, as they were when they appeared; the worst first."""
         return worst_first(self._held.values())
 
-    def look(self, found: Iterable[Diagnosis], step: int) -> list[News]:
-        """What is new, given all that the rules find at `step`."""
+    def go_back(self, step: int) -> None:
+        """A roll back has undone what came after a step, with all that was said of it."""
+        self._held = {rule: diagnosis for rule, diagnosis in self._held.items() if diagnosis.step <= step}
+        self._silent = dict.fromkeys(self._held, 0)
+        self._said = [one for one in self._said if one[0] <= step]
+
+    def look(self, found: Iterable[Diagnosis], step: int, since: Mapping[str, int] | None = None) -> list[News]:
+        """What is new, given all that the rules find at `step`. Some rules look `since` a step: what they said up to it
+        holds no longer, and does not count."""
+        since = since or {}
         news = []
         now = {diagnosis.rule: diagnosis for diagnosis in found}
+        for rule in [rule for rule, held in self._held.items() if held.step <= since.get(rule, -1) < step]:
+            news.append(News(self._held.pop(rule), step, over=True, afresh=True))
         for rule, diagnosis in now.items():
             self._silent[rule] = 0
             if rule not in self._held:
@@ -70,10 +84,10 @@ class Watch:
             self._silent[rule] += 1
             if self._silent[rule] >= PATIENCE and step >= self._held[rule].step:
                 news.append(News(self._held.pop(rule), step, over=True))
-        fresh = [new for new in news if not self._is_said(new)]
+        fresh = [new for new in news if not self._is_said(new, since.get(new.diagnosis.rule, -1))]
         self._said += [(new.step, new.diagnosis.rule, new.over) for new in fresh]
         return fresh
 
-    def _is_said(self, new: News) -> bool:
+    def _is_said(self, new: News, since: int) -> bool:
         steps = [step for step, rule, over in self._said if (rule, over) == (new.diagnosis.rule, new.over)]
-        return len(steps) >= REPEATS or any(step >= new.step for step in steps)
+        return sum(step > since for step in steps) >= REPEATS or any(step >= new.step for step in steps)

@@ -10,6 +10,7 @@ from typing import Any
 
 from .reader import RunReader
 from .records import Event
+from .undone import all_events, is_rollback
 
 FOLDER = "checkpoints"
 LAST, PREVIOUS, BEST, ORIGIN = "last.pt", "previous.pt", "best.pt", "origin.pt"
@@ -93,10 +94,7 @@ def choose(found: Iterable[Kept], text: str) -> Kept:
 
 
 def _checkpoints(reader: RunReader) -> Iterable[Event]:
-    after = 0
-    while events := reader.events(after):
-        yield from (e for e in events if e.kind == "checkpoint" or e.data.get("verb") == "rollback")
-        after = events[-1].id
+    return (event for event in all_events(reader) if event.kind == "checkpoint" or is_rollback(event))
 
 
 def _of_events(events: Iterable[Event]) -> dict[str, tuple[int, dict[str, Any]]]:

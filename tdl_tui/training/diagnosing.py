@@ -1,4 +1,4 @@
-"""Diagnoses made while a run is recorded: everything is passed on, and a few series are looked at on their way.
+"""Diagnoses made while a run is recorded: everything is passed on, and a little of it is looked at on its way.
 
 Nothing of the training is touched: what is looked at are numbers that were recorded.
 """
@@ -9,63 +9,74 @@ import time
 import traceback
 from array import array
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from math import nan
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from tdl_tui.data.prepare import Prepared
-from tdl_tui.diagnosis.evidence import LAYER_SAMPLES, SERIES, Evidence, Recorded, of_reader, recall
-from tdl_tui.diagnosis.rules import diagnose
+from tdl_tui.diagnosis.evidence import SAMPLES, SERIES, THROUGH_TIME, Evidence, Recorded, of_reader, recall
+from tdl_tui.diagnosis.rules import diagnose, since
 from tdl_tui.diagnosis.watch import KIND, Watch
 from tdl_tui.runs.reader import RunReader, diagnosis
-from tdl_tui.runs.records import Event, LayerSample, Matrix, Probe, ProbeSample, Progress, State
+from tdl_tui.runs.records import Diagnosis, LayerSample, Matrix, Progress, State
+from tdl_tui.runs.undone import all_events, holding
 from tdl_tui.runs.writer import RunWriter
+from tdl_tui.settables import changed, values_of
 from tdl_tui.spec import Experiment, SpecError, experiment
 
 from .recorder import Recorder
 
 SECONDS = 3.0
 """Between two looks, but after a validation there is one at once."""
-BUDGET = 0.001
+BUDGET = 0.0005
 """Of the time, at most, that looks may take; the one at the end is made in any case."""
-
+FIRST = 0.001
+"""Seconds that the first look is taken to cost."""
 GRAIN = 8
-"""Points of a series with one at each step that are summed up from the start: one by one they would cost too much."""
+"""Points of a series with one at each step that are summed up from the start."""
 
 
 class Diagnosing:
     """A Recorder in front of another one."""
 
-    def __init__(self, recorder: Recorder, chosen: Experiment, prepared: Prepared, device: str) -> None:
+    def __init__(self, recorder: Recorder, launched: Experiment, prepared: Prepared, device: str) -> None:
         """`device` is a torch device's type."""
         self._recorder = recorder
-        self._evidence = Evidence(
-            chosen,
-            prepared.shape,
-            prepared.class_counts,
-            prepared.batches.sizes["validation"],
-            prepared.storage,
-            device,
-        )
+        self._launched = self._experiment = launched
+        self._prepared = prepared
+        self._device = device
+        self._input_size = _size(prepared.probe_inputs)
+        self._changes: list[tuple[str, int]] = []  # paths of values, and the steps after which they were changed
+        self._settings: dict[str, Any] = {}
+        self._progress = Progress()
         self._series: dict[str, Recorded] = {}
         self._firsts: dict[str, float] = {}
-        self._samples: deque[LayerSample] = deque(maxlen=LAYER_SAMPLES)
+        self._layer_names: tuple[str, ...] = ()
+        self._samples: deque[LayerSample] = deque(maxlen=SAMPLES)
+        self._through_time: dict[str, deque[Matrix]] = {}
         self._watch = Watch()
         self._paid = self._due = 0.0
         self._broken = False
+        # what is passed on without a look at it
+        self.probes, self.probe_sample, self.event = recorder.probes, recorder.probe_sample, recorder.event
+        self.steps, self.flush, self.check = recorder.steps, recorder.flush, recorder.check
 
     def recall(self, folder: Path, step: int) -> None:
         """Goes on with a run that was recorded up to `step`."""
         with RunReader(folder) as reader:
-            known = recall(reader, step)
+            known = recall(reader, self._launched, step)
             held = [diagnosis(document) for document in reader.facts().get("diagnoses", [])]
-            self._watch = Watch(held, _events(reader))
+            self._watch = Watch(held, holding(all_events(reader)))
+        self._experiment, self._changes = known.experiment, list(known.changes.items())
+        self._settings = differing(known.experiment, self._launched)
         self._series = known.series
         self._samples.extend(known.layer_samples)
+        self._through_time = {name: deque(found, SAMPLES) for name, found in known.through_time.items()}
         self._firsts = {"train/loss": known.first_loss, "grad/norm": known.first_gradient}
-        self._evidence = replace(self._evidence, layer_names=known.layer_names)
+        self._layer_names = known.layer_names
 
     # ------------------------------------------------------------------------------------- what is looked at meanwhile
 
@@ -75,7 +86,7 @@ class Diagnosing:
         self._recorder.extend(name, first_step, stride, values, first_time, last_time)
         if name in SERIES and len(values):
             self._take(name, first_step, stride, values)
-            if name == "train/loss":
+            if name == "train/loss" and time.perf_counter() >= max(self._due, self._paid):
                 self._look()
 
     def point(self, name: str, step: int, value: float, time: float | None = None) -> None:
@@ -95,48 +106,66 @@ class Diagnosing:
 
     def layers(self, names: Sequence[str]) -> None:
         self._recorder.layers(names)
-        self._evidence = replace(self._evidence, layer_names=tuple(names))
+        self._layer_names = tuple(names)
 
     def layer_sample(self, sample: LayerSample) -> None:
         self._recorder.layer_sample(sample)
         self._samples.append(sample)
 
+    def matrix(self, matrix: Matrix) -> None:
+        self._recorder.matrix(matrix)
+        if matrix.name.startswith(THROUGH_TIME):
+            self._through_time.setdefault(matrix.name, deque(maxlen=SAMPLES)).append(matrix)
+
     def update(self, **facts: Any) -> None:
-        if isinstance(progress := facts.get("progress"), Progress):
-            self._evidence = replace(self._evidence, progress=progress)
-        if facts.get("state") in (State.FINISHED, State.STOPPED):
-            self._paid = self._due = 0.0
-            self._look()
+        for name, value in facts.items():
+            if name == "progress":
+                self._progress = value
+            elif name == "settings" and value != self._settings:
+                self._change(value)
+            elif name == "state" and value is State.RUNNING:
+                self._paid = max(self._paid, time.perf_counter() + FIRST / BUDGET)
+            elif name == "state" and value in (State.FINISHED, State.STOPPED):
+                self._look()
         self._recorder.update(**facts)
+
+    def _change(self, settings: dict[str, Any]) -> None:
+        """Values are others from here on."""
+        before, self._experiment = self._experiment, changed(self._launched, settings)
+        self._settings = dict(settings)
+        step = self._newest
+        self._changes += [(path, step) for path in differing(self._experiment, before)]
+        self._due = 0.0
+
+    @property
+    def _newest(self) -> int:
+        """The newest step that was recorded."""
+        recorded = self._series.get("train/loss")
+        return recorded.newest if recorded else 0
 
     def drop_after(self, step: int, again: Sequence[str] = ()) -> None:
         self._recorder.drop_after(step, again)
         for name, recorded in self._series.items():
             recorded.drop_after(step - 1 if name in again else step)
-        self._samples = deque((s for s in self._samples if s.step <= step), maxlen=LAYER_SAMPLES)
-
-    def event(self, kind: str, text: str, step: int, data: dict[str, Any] | None = None) -> None:
-        self._recorder.event(kind, text, step, data)
+        self._samples = deque((s for s in self._samples if s.step <= step), SAMPLES)
+        for name, found in self._through_time.items():
+            self._through_time[name] = deque((matrix for matrix in found if matrix.step <= step), SAMPLES)
+        self._changes = [change for change in self._changes if change[1] <= step]
+        before = self._watch.held
+        self._watch.go_back(step)
+        self._tell(before)
 
     def _look(self) -> None:
-        """Asks the rules, if it is time and was paid for, and says what is new."""
-        started = time.perf_counter()
-        if started < max(self._due, self._paid) or self._broken:
+        """Asks the rules, and says what is new."""
+        if self._broken:
             return
+        started = time.perf_counter()
         try:
-            evidence = replace(
-                self._evidence,
-                series={name: recorded.course() for name, recorded in self._series.items()},
-                first_loss=self._firsts.get("train/loss", nan),
-                first_gradient=self._firsts.get("grad/norm", nan),
-                layer_samples=tuple(self._samples),
-            )
+            evidence = self._evidence()
             before = self._watch.held
-            news = self._watch.look(diagnose(evidence), evidence.step)
-            for new in news:
+            for new in self._watch.look(diagnose(evidence), evidence.step, since(evidence)):
                 self._recorder.event(KIND, new.text, new.step, new.data)
-            if self._watch.held != before:
-                self._recorder.update(diagnoses=self._watch.held)
+            self._tell(before)
         except (ArithmeticError, ValueError, LookupError, TypeError):  # a training is worth more than a word about it
             self._broken = True
             traceback.print_exc()
@@ -145,25 +174,42 @@ class Diagnosing:
         self._paid = now + (now - started) / BUDGET
         self._due = now + SECONDS
 
-    # ------------------------------------------------------------------------------------------------ what is passed on
+    def _evidence(self) -> Evidence:
+        prepared = self._prepared
+        return Evidence(
+            self._experiment,
+            prepared.shape,
+            prepared.class_counts,
+            prepared.target_variance,
+            self._input_size,
+            prepared.batches.sizes["validation"],
+            prepared.storage,
+            self._device,
+            self._progress,
+            {name: recorded.course() for name, recorded in self._series.items()},
+            self._firsts.get("train/loss", nan),
+            self._firsts.get("grad/norm", nan),
+            self._layer_names,
+            tuple(self._samples),
+            {name: tuple(found) for name, found in self._through_time.items()},
+            changes=dict(self._changes),
+        )
 
-    def probes(self, probes: Sequence[Probe]) -> None:
-        self._recorder.probes(probes)
+    def _tell(self, before: list[Diagnosis]) -> None:
+        """Records the diagnoses that hold, where they are others than before."""
+        if self._watch.held != before:
+            self._recorder.update(diagnoses=self._watch.held)
 
-    def probe_sample(self, sample: ProbeSample) -> None:
-        self._recorder.probe_sample(sample)
 
-    def matrix(self, matrix: Matrix) -> None:
-        self._recorder.matrix(matrix)
+def _size(inputs: Tensor) -> float:
+    """The root mean square; NaN where there is none, or they are names of tokens."""
+    return float(inputs.square().mean().sqrt()) if inputs.is_floating_point() and len(inputs) else nan
 
-    def steps(self) -> dict[str, int]:
-        return self._recorder.steps()
 
-    def flush(self) -> None:
-        self._recorder.flush()
-
-    def check(self) -> None:
-        self._recorder.check()
+def differing(one: Experiment, other: Experiment) -> dict[str, Any]:
+    """The values of an experiment that can be changed meanwhile, and are others in another one, by path."""
+    before = values_of(other.document())
+    return {path: value for path, value in values_of(one.document()).items() if value != before.get(path)}
 
 
 def after_failure(folder: Path, writer: RunWriter) -> None:
@@ -177,13 +223,6 @@ def after_failure(folder: Path, writer: RunWriter) -> None:
             return  # what it is cannot be told, and that is why it failed
         held = [diagnosis(document) for document in facts.get("diagnoses", [])]
     watch = Watch(held)
-    for new in watch.look(diagnose(evidence), evidence.step):
+    for new in watch.look(diagnose(evidence), evidence.step, since(evidence)):
         writer.event(KIND, new.text, new.step, new.data)
     writer.update(diagnoses=watch.held)
-
-
-def _events(reader: RunReader) -> Iterator[Event]:
-    after = 0
-    while events := reader.events(after):
-        yield from events
-        after = events[-1].id

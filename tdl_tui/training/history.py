@@ -8,13 +8,13 @@ from typing import Any
 
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Event
+from tdl_tui.runs.undone import ROLLBACK, all_events, is_rollback
 from tdl_tui.settables import PATHS
 
 from .control import Command
 
 REPEATED = ("set", "undo", "evaluate")
 """The verbs whose commands are carried out again, at their steps."""
-ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,7 @@ class Replay:
 
 def read(reader: RunReader) -> list[Event]:
     """The events that changed how the run trained, oldest first, without those that a roll back has undone."""
-    found: list[Event] = []
-    after = 0
-    while events := reader.events(after):
-        found += [event for event in events if _counts(event)]
-        after = events[-1].id
-    return standing(found)
+    return standing(filter(_counts, all_events(reader)))
 
 
 def standing(events: Iterable[Event]) -> list[Event]:
@@ -52,7 +47,7 @@ def standing(events: Iterable[Event]) -> list[Event]:
     is in its checkpoint, or has gone with the steps after it."""
     left: list[Event] = []
     for event in events:
-        if event.data.get("verb") == ROLLBACK:
+        if is_rollback(event):
             left = [earlier for earlier in left if earlier.step < event.step]
         else:
             left.append(event)

@@ -7,16 +7,18 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from tdl_tui.models.recurrent import Recurrent
+from tdl_tui.models.recurrent import Decoder, Recurrent
 from tdl_tui.models.unrolled import Unrolled, unroll
 
 from .objectives import Objective
 
 EXAMPLES = 8
+Unrollable = Recurrent | Decoder
+"""The networks whose gradient is followed through time."""
 
 
 def gradients_through_time(
-    network: Recurrent, inputs: Tensor, targets: Tensor, objective: Objective
+    network: Unrollable, inputs: Tensor, targets: Tensor, objective: Objective
 ) -> Iterator[tuple[str, Tensor]]:
     """For each layer and direction its name (l0, l1_reverse) and (rows, steps): row 0 is ‖∂L/∂h_t‖, row 1, in an LSTM,
     ‖∂L/∂c_t‖, t in the input's order (Bengio, Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013).
@@ -27,7 +29,7 @@ def gradients_through_time(
     """
     with torch.enable_grad():
         vectors = network.features(inputs).detach().requires_grad_()
-        unrolled = unroll(network.recurrent, vectors)
+        unrolled = unroll(network.recurrent, vectors, network.start_states(inputs))
         sides = unrolled[-2:] if network.recurrent.bidirectional else unrolled[-1:]
         hidden = torch.cat([side.h for side in sides], dim=2)
         loss = objective(network.answer(hidden, torch.stack([_end(side) for side in unrolled])), targets)

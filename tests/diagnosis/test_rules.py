@@ -12,8 +12,9 @@ import pytest
 
 from tdl_tui.diagnosis import limits
 from tdl_tui.diagnosis.changes import changed
-from tdl_tui.diagnosis.evidence import LAYER_SAMPLES, Evidence, Recorded
+from tdl_tui.diagnosis.evidence import SAMPLES, Evidence, Recorded
 from tdl_tui.diagnosis.rules import BY_NAME, RULES, diagnose
+from tdl_tui.runs.bottleneck import DATA
 from tdl_tui.runs.records import LAYER_COLUMNS, LayerSample, Progress
 from tdl_tui.spec import experiment
 
@@ -33,7 +34,7 @@ def samples(**columns: Sequence[float]) -> tuple[LayerSample, ...]:
     """The newest samples, all alike: a value a layer for some columns, NaN for the others."""
     layers = len(next(iter(columns.values())))
     rows = tuple(tuple(columns.get(c, [nan] * layers)[layer] for c in LAYER_COLUMNS) for layer in range(layers))
-    return tuple(LayerSample(step, 0.0, rows) for step in range(1, LAYER_SAMPLES + 1))
+    return tuple(LayerSample(step, 0.0, rows) for step in range(1, SAMPLES + 1))
 
 
 def evidence(
@@ -106,7 +107,10 @@ def saturated(share: float) -> Evidence:
 
 
 def waiting(share: float, storage: str) -> Evidence:
-    return evidence(loss=[2.0] * 100, storage=storage, series={"time/data": course([share] * 11)})
+    """Of a training of which half the time goes into validations."""
+    parts = {"data": share / 2, "forward": 0.1, "validation": 0.5 - 1e-9}
+    series = {f"time/{part}": course([value] * 11) for part, value in parts.items()}
+    return evidence(loss=[2.0] * 100, storage=storage, series=series)
 
 
 def gpu(busy: float) -> Evidence:
@@ -144,8 +148,8 @@ AT: list[tuple[str, Made, float, float]] = [
     ("overfitting", overfitted, limits.OVERFITTED, +1),
     ("underfitting", underfitted, 0.1 + limits.UNDERFITTED * 0.9, -1),
     ("validation_better", better, limits.BETTER, -1),
-    ("data_bound", lambda share: waiting(share, "stream"), limits.DATA_SHARE, +1),
-    ("data_bound", lambda share: waiting(share, "memory"), limits.DATA_SHARE_IN_MEMORY, +1),
+    ("data_bound", lambda share: waiting(share, "stream"), DATA, +1),
+    ("data_bound", lambda share: waiting(share, "memory"), DATA, +1),
     ("idle_gpu", gpu, limits.IDLE_GPU, -1),
 ]
 
@@ -244,7 +248,11 @@ SILENT: dict[str, tuple[str, Evidence]] = {
     "a CPU has no GPU that idles": ("idle_gpu", replace(gpu(1.0), device="cpu")),
     "a training that has just begun waits": (
         "data_bound",
-        evidence(loss=[2.0] * 100, storage="stream", series={"time/data": course([0.9] * limits.MACHINE_POINTS)}),
+        evidence(
+            loss=[2.0] * 100,
+            storage="stream",
+            series={f"time/{part}": course([0.4] * limits.MACHINE_POINTS) for part in ("data", "forward")},
+        ),
     ),
 }
 

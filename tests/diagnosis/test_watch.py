@@ -103,7 +103,6 @@ def test_a_course_keeps_the_mean_however_it_was_recorded(blocks: list[int], stri
     assert len(course.stretches) <= 2 * STRETCHES
     assert [value for _, value in course.tail] == values[-TAIL:]
     assert course.stretches[0].first == 1 and course.stretches[-1].last == step - stride
-    assert max(stretch.maximum for stretch in course.stretches) == max(values)
     if stride == 1:
         assert course.mean(1, step) == pytest.approx(sum(values) / len(values))
 
