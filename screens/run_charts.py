@@ -14,6 +14,7 @@ from textual.strip import Strip
 
 from tdl_tui.runs.reader import LAYER_SERIES
 from tdl_tui.runs.records import Bucket, Event, LayerSample
+from tdl_tui.runs.undone import undone
 from tdl_tui.widgets.axes import Span, growing
 from tdl_tui.widgets.chart import Happening, Marks, draw_chart
 from tdl_tui.widgets.chart_view import (
@@ -426,12 +427,13 @@ def marks_of(
 
 
 def happenings(events: Sequence[Event], along: Ruler, colors: Palette) -> tuple[Happening, ...]:
-    """The events that changed the training or tell about it."""
+    """The events that changed the training or tell about it, without those that a roll back has undone."""
+    gone = undone(events)
     hues = {"error": colors.bad, "warning": colors.caution, "diagnosis": colors.caution, "best": colors.good}
     return tuple(
         Happening(along.moment(event.step, event.time), SIGNS.get(event.kind, "·"), hues.get(event.kind, colors.muted))
         for event in events
-        if event.step > 0 and event.kind not in _QUIET and not event.data.get("refused")
+        if event.step > 0 and event.kind not in _QUIET and event.id not in gone and not event.data.get("refused")
     )
 
 

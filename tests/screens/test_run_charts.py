@@ -392,7 +392,9 @@ def test_what_happened_stands_at_its_step_and_refusals_do_not() -> None:
         Event(4, START + 7, 700, "sample", "text"),
         Event(5, START + 8, 800, "diagnosis", "the loss does not fall"),
     )
+    back = Event(6, START + 9, 600, "command", "back to step 600", {"verb": "rollback"})
     shot = snapshot()
+    assert [mark.x for mark in happenings((*events, back), ruler_of(shot, View()), DARK)] == [500, 600]
     found = happenings(events, ruler_of(shot, View()), DARK)
     assert [happening.x for happening in found] == [500, 800] and found[0].sign == "›"
     assert happenings(events[1:2], ruler_of(shot, View(scale="time")), DARK)[0].x == pytest.approx(5)
