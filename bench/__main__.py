@@ -24,6 +24,7 @@ ORDER = (
     "neighbour",
     "launch",
     "start",
+    "first_plot",
     "wire",
     "keys",
     "peers",
