@@ -220,9 +220,10 @@ class Workbench(App[None]):
         self._overlay.use(message.graphics)
 
     def on_resize(self, event: events.Resize) -> None:
+        if event.size == self.size:  # Textual would paint nothing, but a larger letter has the terminal draw anew
+            self.repaint()
         self._on_terminal.forget()
-        if isinstance(self._driver, PacedDriver):
-            self._driver.ask_for_graphics()  # cells may be of another size, too
+        self._overlay.doubt()
         too_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
         shown = isinstance(self.screen, TooSmall)
         if too_small and not shown:

@@ -36,6 +36,12 @@ class Overlay:
             driver.write(self._pixels.use(graphics, self._shown.lines))
             self._go_on()
 
+    def doubt(self) -> None:
+        """The window is another one, and so, perhaps, is the size of its cells."""
+        if (driver := self._driver) is not None:
+            self._pixels.doubt()
+            driver.ask_for_graphics()
+
     def frame(self, update: CellUpdate) -> CellUpdate:
         """A frame's update with what belongs to it in pixels."""
         update = self._pixels.frame(update)

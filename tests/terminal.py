@@ -30,12 +30,12 @@ class Terminal:
             os.execvpe(command[0], list(command), {**os.environ, "TERM": "xterm-256color", **environment})
         self._tell_size(columns, rows)
 
-    def resize(self, columns: int, rows: int) -> None:
+    def resize(self, columns: int, rows: int, pixels: tuple[int, int] = (0, 0)) -> None:
         self._screen.resize(rows, columns)
-        self._tell_size(columns, rows)
+        self._tell_size(columns, rows, pixels)
 
-    def _tell_size(self, columns: int, rows: int) -> None:
-        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    def _tell_size(self, columns: int, rows: int, pixels: tuple[int, int] = (0, 0)) -> None:
+        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, *pixels))
 
     @property
     def text(self) -> str:

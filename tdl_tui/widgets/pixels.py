@@ -108,17 +108,23 @@ class Pixels:
         self._graphics: Graphics | None = None
         self._standing: list[Placement] = []
         self._laid: set[Placement] = set()
+        self._doubted = False
         self._codes: dict[int, str] = {}
         """What is to be sent of a picture before it is shown; nothing, once a terminal with Kitty's protocol has it."""
 
     def use(self, graphics: Graphics | None, lines: Sequence[Sequence[Cell]]) -> str:
         """The terminal, which shows these lines, can do this from now on. What to tell it at once."""
+        self._doubted = False
         if graphics == self._graphics:
             return ""
         said = self.end()
         self._graphics = graphics
         self._look(lines)
         return said
+
+    def doubt(self) -> None:
+        """The cells may be of another size: nothing is laid until `use` says of which."""
+        self._doubted = True
 
     def frame(self, update: CellUpdate) -> CellUpdate:
         """A frame's update, with what takes the pixels away whose half blocks are others or are written anew."""
@@ -134,8 +140,8 @@ class Pixels:
 
     @property
     def missing(self) -> list[Placement]:
-        """The pictures that stand there without their pixels."""
-        return [one for one in self._standing if one not in self._laid]
+        """The pictures that stand there without their pixels, and could have them."""
+        return [one for one in self._standing if one not in self._laid and not self._doubted]
 
     @property
     def uncoded(self) -> list[tuple[Picture, Graphics]]:

@@ -30,7 +30,7 @@ class PixelTerminal(Terminal):
 
     def __init__(self, protocol: str, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._answers = {b"[6n": "\x1b[1;1R", **ANSWERS[protocol]}
+        self.answers = {b"[6n": "\x1b[1;1R", **ANSWERS[protocol]}
         self._unread = b""
         self.graphics: list[str] = []
 
@@ -40,7 +40,7 @@ class PixelTerminal(Terminal):
         self._unread = data[begun.start() :] if begun else b""
         whole = data[: begun.start()] if begun else data
         for asked in QUESTION.finditer(whole):
-            for character in self._answers.get(asked[1] or asked[2] or asked[3], ""):
+            for character in self.answers.get(asked[1] or asked[2] or asked[3], ""):
                 self.type(character)
         self.graphics += [found.decode() for found in GRAPHICS.findall(whole)]
         super().feed(GRAPHICS.sub(b"", whole))
@@ -94,6 +94,12 @@ def test_sixel_shows_a_picture_anew_when_it_was_covered(terminal: PixelTerminal)
     assert first == again
     wide, high = map(int, re.findall(r'"1;1;(\d+);(\d+)', first)[0])
     assert wide == high and wide % 64 == 0  # cells of 8 × 16, the picture's 8 × 8 pixels as often as they fit
+    terminal.answers[b"[16t"] = "\x1b[6;32;16t"
+    terminal.resize(120, 40, pixels=(1920, 1280))  # as many cells of a larger letter
+    terminal.wait_until(lambda: len(terminal.sent("\x1bP")) == 3)
+    assert f'"1;1;{2 * wide};{2 * high}' in terminal.sent("\x1bP")[-1]
+    terminal.type("n")  # what is shown is known again
+    terminal.wait_until(lambda: len(terminal.sent("\x1bP")) == 4)
     terminal.type("qq")
     assert terminal.wait_for_end() == 0
 

@@ -221,6 +221,9 @@ def test_other_cells_are_drawn_for_anew() -> None:
     pixels.use(SIXEL, [])
     scene = Scene(((0, 2, 1, 3),))
     assert '"1;1;36;36' in frame(pixels, shown, scene)
+    pixels.doubt()
+    shown.forget()
+    assert "\x1bP" not in frame(pixels, shown, scene)  # in cells that may be smaller by now it would stand out
     pixels.use(Graphics("sixel", (7, 14)), shown.lines)
     code_all(pixels)
     assert '"1;1;42;42' in pixels.lay(1_000_000)
