@@ -36,6 +36,12 @@ def _figure() -> Any:
     return figure
 
 
+def prepare() -> None:
+    """Has plotext ready for the first line: it takes a tenth of a second to import. For a thread."""
+    with _drawing:
+        _figure()
+
+
 def dotted(xs: Sequence[float], ys: Sequence[float], width: int, height: int) -> tuple[Dots, ...]:
     """The unbroken parts of a line through points of the unit square (y upwards; a y that is not finite breaks it), as
     the dots that `width` x `height` cells have for them. A point on the same dot as the one before adds none."""

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.color import Color
 from textual.filter import LineFilter
 from textual.geometry import NULL_SIZE, NULL_SPACING, Region
 from textual.strip import Strip
@@ -86,6 +87,7 @@ class Canvas(Widget):
         self._missed = False
         self._kept_lines: dict[int, tuple[Strip, Strip]] = {}
         self._finished_styles: dict[Style | None, Style | None] = {}
+        self._ground: Color | None = None
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         """At most `height` strips of exactly `width` cells."""
@@ -141,25 +143,32 @@ class Canvas(Widget):
         kept = self._kept_lines.get(y)
         if kept is not None and kept[0] is source:
             return kept[1]
-        segments = [Segment(text, self._finished_style(style)) for text, style, _ in source]
-        finished = Strip(segments, source.cell_length)
+        known = self._finished_styles
+        if missing := [style for style in {style for _, style, _ in source} if style not in known]:
+            known.update(zip(missing, self._finish(missing), strict=True))
+        finished = Strip([Segment(text, known[style]) for text, style, _ in source], source.cell_length)
         for line_filter in self.get_line_filters():
             if isinstance(line_filter, TextFilter):
-                finished = finished.apply_filter(line_filter, self.background_colors[1])
+                finished = finished.apply_filter(line_filter, self._behind())
         self._kept_lines[y] = (source, finished)
         return finished
 
-    def _finished_style(self, style: Style | None) -> Style | None:
-        """What becomes of a style on this ground under the filters that go by styles alone."""
-        if style not in self._finished_styles:
-            ground = self.background_colors[1]
-            strip = Strip([Segment("x", style)], 1).apply_style(Style(bgcolor=ground.rich_color))
-            for line_filter in self.get_line_filters():
-                if isinstance(line_filter, TextFilter):
-                    continue  # it is given the whole line
-                strip = strip.apply_filter(line_filter, ground)
-            self._finished_styles[style] = next(iter(strip)).style
-        return self._finished_styles[style]
+    def _finish(self, styles: Sequence[Style | None]) -> list[Style | None]:
+        """What becomes of styles on this ground under the filters that go by styles alone."""
+        ground = self._behind()
+        segments = list(
+            Segment.apply_style([Segment("x", style) for style in styles], Style(bgcolor=ground.rich_color))
+        )
+        for line_filter in self.get_line_filters():
+            if not isinstance(line_filter, TextFilter):  # which is given the whole line
+                segments = line_filter.apply(segments, ground)
+        return [segment.style for segment in segments]
+
+    def _behind(self) -> Color:
+        """The ground, worked out once: that takes longer than drawing a line."""
+        if self._ground is None:
+            self._ground = self.background_colors[1]
+        return self._ground
 
     def notify_style_update(self) -> None:
         self._forget()
@@ -168,6 +177,7 @@ class Canvas(Widget):
     def _forget(self) -> None:
         self._kept_lines.clear()
         self._finished_styles.clear()
+        self._ground = None
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _: self._recolor())
