@@ -40,6 +40,12 @@ def learning_rate(evidence: Evidence, factor: float) -> dict[str, Any]:
     return {"optimizer.lr": float(f"{evidence.experiment.optimizer.lr * factor:.1g}")}
 
 
+def to_usual(evidence: Evidence, ratio: float) -> dict[str, Any]:
+    """The learning rate with which updates of `ratio` of the weights would be as long as is usual, a thousandth or a
+    thousand times what it is at most, as a change."""
+    return learning_rate(evidence, min(1000.0, max(1e-3, USUAL / ratio)) if ratio > 0 else 1000.0)
+
+
 def large_inputs(evidence: Evidence) -> bool:
     """Whether inputs are far larger than a network is made for, or may be, and normalising them would help."""
     return not evidence.experiment.data.normalize and not evidence.input_size <= limits.LARGE

@@ -10,7 +10,7 @@ from tdl_tui.registry import ARCHITECTURES
 
 from . import limits
 from .evidence import Evidence
-from .finding import USUAL, Finding, figure, large_inputs, learning_rate, model_option, says, share
+from .finding import Finding, figure, large_inputs, learning_rate, model_option, says, share, to_usual
 
 
 def rate_too_high(evidence: Evidence) -> Finding | None:
@@ -19,7 +19,7 @@ def rate_too_high(evidence: Evidence) -> Finding | None:
     highest = max(ratios, default=0.0)
     if highest < limits.UPDATE_HIGH or not evidence.recent_loss > limits.LEARNS * evidence.guess:
         return None
-    change = learning_rate(evidence, max(1e-3, USUAL / highest))
+    change = to_usual(evidence, highest)
     return Finding(
         "bad",
         f"an update is {figure(highest)} of the weights of {_layer(evidence, ratios.index(highest))}; about 0.001 is "
@@ -41,7 +41,7 @@ def rate_too_low(evidence: Evidence) -> Finding | None:
         return None  # the schedule has it so
     if vanishing_gradients(evidence) or is_shut(evidence):
         return None  # hardly any gradient comes through: that is another matter
-    change = learning_rate(evidence, min(1000.0, USUAL / typical) if typical > 0 else 1000.0)
+    change = to_usual(evidence, typical)
     return Finding(
         "caution",
         f"an update is {figure(typical)} of the weights in the median of the layers; about 0.001 is usual",
@@ -161,7 +161,7 @@ def saturated_units(evidence: Evidence) -> Finding | None:
         change = {"data.normalize": True}
     elif chosen.model.options.get("init", "default") not in ("default", "xavier", "identity"):
         change = model_option(evidence, "init", "xavier")
-    change = change or learning_rate(evidence, 1 / 3)
+    change = change or learning_rate(evidence, 1 / 10)
     tries = [says(change)]
     if other := model_option(evidence, "activation", "relu") or model_option(evidence, "norm", "batch"):
         tries.append(f"an activation without an end: {says(other)}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import limits, on_layers, on_time
 from .evidence import Evidence
-from .finding import USUAL, Finding, figure, large_inputs, learning_rate, model_option, says, share
+from .finding import USUAL, Finding, figure, large_inputs, learning_rate, model_option, says, share, to_usual
 
 AFFINE = ("linear", "softmax_regression")
 
@@ -128,9 +128,9 @@ def _by_pace(evidence: Evidence) -> tuple[dict[str, Any], str] | None:
     ratios = [ratio for ratio in evidence.layer_medians("update_ratio", limits.LAYER_SAMPLES) if isfinite(ratio)]
     typical = median(ratios) if ratios else USUAL
     if typical > 10 * USUAL:
-        return learning_rate(evidence, 1 / 10), "the learning rate is far too high"
+        return to_usual(evidence, typical), "the learning rate is far too high"
     if typical < USUAL / 10:
-        return learning_rate(evidence, 10), "the learning rate is far too low"
+        return to_usual(evidence, typical), "the learning rate is far too low"
     if _fell(evidence, limits.LEARNS * evidence.guess):
         return learning_rate(evidence, 1 / 3), "it had begun to learn, and a step that was too long has undone that"
     return None

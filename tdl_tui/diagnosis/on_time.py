@@ -32,7 +32,7 @@ def vanishing_through_time(evidence: Evidence) -> Finding | None:
     return Finding(
         "bad",
         f"the gradient norm is {figure(norms[0])} at one end of {len(norms)} steps and {figure(norms[-1])} at the "
-        f"other; a thousandth is left {reach} steps back",
+        f"other; less than a thousandth is left {reach} step{'s' if reach > 1 else ''} back",
         "The gradient vanishes on its way back through time: what lies farther back than that changes no weight. Each "
         "step passes on a part of it; gates that stay open pass on all.",
         (

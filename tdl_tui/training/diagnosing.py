@@ -135,7 +135,7 @@ class Diagnosing:
         self._settings = dict(settings)
         step = self._newest
         self._changes += [(path, step) for path in differing(self._experiment, before)]
-        self._due = 0.0
+        self._paid = self._due = 0.0  # seldom enough
 
     @property
     def _newest(self) -> int:

@@ -15,7 +15,7 @@ from tdl_tui.diagnosis.changes import changed
 from tdl_tui.diagnosis.evidence import SAMPLES, Evidence, Recorded
 from tdl_tui.diagnosis.rules import BY_NAME, RULES, diagnose
 from tdl_tui.runs.bottleneck import DATA
-from tdl_tui.runs.records import LAYER_COLUMNS, LayerSample, Progress
+from tdl_tui.runs.records import LAYER_COLUMNS, LayerSample, Matrix, Progress
 from tdl_tui.spec import experiment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,6 +117,21 @@ def gpu(busy: float) -> Evidence:
     return evidence(loss=[2.0] * 100, device="cuda", series={"system/gpu": course([busy] * 11)})
 
 
+def remembered(*norms: Sequence[float], core: str = "rnn", loss: float = EVEN, **options: Any) -> Evidence:
+    """Of a recurrent network that stands at a loss for 300 of 400 steps; `norms` by time, the last step's last."""
+    document = {"model": {"architecture": core, "options": options}}
+    matrices = tuple(Matrix("through_time/l0", step, 0.0, tuple(map(tuple, norms))) for step in range(1, 6))
+    return evidence(document, [loss] * 300, through_time={"through_time/l0": matrices})
+
+
+def forgotten(share: float) -> Evidence:
+    return remembered([share, 0.1, 1.0])
+
+
+def grown(times: float) -> Evidence:
+    return remembered([times, 0.1, 1.0])
+
+
 def begun(loss: float) -> Evidence:
     return evidence(loss=[loss])
 
@@ -143,6 +158,8 @@ AT: list[tuple[str, Made, float, float]] = [
     ("rate_too_low", lambda loss: rate(1e-6, loss), limits.LEARNS * EVEN, +1),
     ("vanishing_gradients", gradients, limits.VANISHED, -1),
     ("exploding_gradients", exploded, limits.EXPLODED, +1),
+    ("vanishing_through_time", forgotten, limits.VANISHED, -1),
+    ("exploding_through_time", grown, limits.GROWN, +1),
     ("dead_units", dead, limits.DEAD, +1),
     ("saturated_units", saturated, limits.SATURATED, +1),
     ("overfitting", overfitted, limits.OVERFITTED, +1),
@@ -261,6 +278,41 @@ SILENT: dict[str, tuple[str, Evidence]] = {
 def test_a_rule_holds_back(why: str) -> None:
     rule, seen = SILENT[why]
     assert BY_NAME[rule].diagnose(seen) is None
+
+
+@pytest.mark.parametrize(("core", "change"), [
+    ("rnn", {"model.architecture": "gru", "model.options.hidden_size": 16}),
+    ("lstm", {"model.options.forget_bias": 1.0}),
+    ("gru", {"model.options.readout": "all"}),
+])  # fmt: skip
+def test_a_network_that_forgets_is_offered_one_that_remembers(core: str, change: dict[str, Any]) -> None:
+    found = BY_NAME["vanishing_through_time"].diagnose(remembered([1e-9, 1e-6, 1.0], core=core, hidden_size=16))
+    assert found is not None and found.change == change
+    assert "1 at one end of 3 steps and 1e-09 at the other" in found.seen
+    assert found.seen.endswith("less than a thousandth is left 1 step back")
+    stuck = BY_NAME["stalls"].diagnose(remembered([1e-9, 1e-6, 1.0], core=core, hidden_size=16))
+    assert stuck is not None and stuck.change == change  # the same cause
+
+
+def test_one_way_back_is_enough() -> None:
+    """Of an LSTM the cell, of two directions either."""
+    through_cell = remembered([1e-9, 1.0], [0.5, 1.0], core="lstm")
+    assert BY_NAME["vanishing_through_time"].diagnose(through_cell) is None
+
+
+def test_a_change_of_the_learning_rate_is_judged_by_what_comes_after_it() -> None:
+    swings = swinging(1.0)
+    rule = BY_NAME["oscillates"]
+    assert rule.diagnose(swings) is not None
+    assert rule.diagnose(replace(swings, changes={"optimizer.lr": 100})) is None  # ten validations have to come first
+    assert rule.diagnose(replace(swings, changes={"optimizer.lr": 60})) is not None
+    assert rule.diagnose(replace(swings, changes={"training.epochs": 290})) is not None  # which it does not go by
+
+
+def test_a_value_that_was_changed_back_up_can_diverge_from_where_it_had_come_to() -> None:
+    back = fallen(0.3 * EVEN)
+    assert BY_NAME["diverges"].diagnose(replace(back, changes={"optimizer.lr": 60})) is not None
+    assert BY_NAME["diverges"].diagnose(replace(back, changes={"optimizer.lr": 110})) is None
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

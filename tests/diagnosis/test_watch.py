@@ -80,6 +80,33 @@ def test_nor_does_one_that_was_over_by_then() -> None:
     assert len(looks(resumed, [diagnosis(step=900)], range(900, 910))) == 1  # another time
 
 
+def test_after_a_change_what_was_said_is_over_and_is_said_anew() -> None:
+    watch = Watch()
+    watch.look([diagnosis(step=10)], 10)
+    assert watch.look([], 20, {"oscillates": 19}) == []  # another rule's change
+    (ends,) = watch.look([], 21, {"stalls": 20})
+    assert (ends.step, ends.over, ends.text) == (21, True, "stalls: looked at afresh, after the change")
+    assert watch.held == []
+    (again,) = watch.look([diagnosis(step=60)], 60, {"stalls": 20})
+    assert not again.over and watch.held == [diagnosis(step=60)]
+
+
+def test_each_change_gives_a_rule_its_say_anew() -> None:
+    watch, said = Watch(), []
+    for change in range(0, 100 * (REPEATS + 2), 100):
+        said += watch.look([diagnosis(step=change + 50)], change + 50, {"stalls": change})
+    assert sum(not new.over for new in said) == REPEATS + 2
+
+
+def test_a_roll_back_takes_with_it_what_was_said_of_the_steps_it_undoes() -> None:
+    watch = Watch()
+    watch.look([diagnosis("early", 10)], 10)
+    watch.look([diagnosis("early", 10), diagnosis("late", 50)], 50)
+    watch.go_back(30)
+    assert [held.rule for held in watch.held] == ["early"]
+    assert [new.step for new in watch.look([diagnosis("early", 10), diagnosis("late", 45)], 45)] == [45]
+
+
 def test_what_is_told_of_a_run() -> None:
     watch = Watch()
     said = [*looks(watch, [diagnosis("past", 3)], range(3, 6)), *looks(watch, [], range(6, 20))]
@@ -89,6 +116,8 @@ def test_what_is_told_of_a_run() -> None:
     listed = told(watch.held, [*events, strange, Event(10, 0.0, 32, "best", "better", {})])
     assert [(one.diagnosis.rule, one.until) for one in listed] == [("now", None), ("past", 6 + PATIENCE - 1)]
     assert listed[1] == Told(diagnosis("past", 3), 6 + PATIENCE - 1)
+    back = Event(11, 0.0, 2, "command", "rolled back", {"verb": "rollback"})
+    assert [one.diagnosis.rule for one in told([], [*events, back])] == []
 
 
 @given(blocks=st.lists(st.integers(1, 700), min_size=1, max_size=12), stride=st.integers(1, 3))

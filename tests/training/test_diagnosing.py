@@ -17,6 +17,7 @@ from torch import Tensor
 from toy_training import (
     CPU,
     Asked,
+    AtSteps,
     Recording,
     merged,
     new_run,
@@ -29,11 +30,13 @@ from toy_training import (
 )
 
 from tdl_tui.data.batches import Batches
+from tdl_tui.diagnosis import limits
 from tdl_tui.diagnosis.changes import changed
-from tdl_tui.diagnosis.evidence import SERIES, of_reader
+from tdl_tui.diagnosis.evidence import SERIES, of_reader, recall
 from tdl_tui.diagnosis.rules import RULES, diagnose
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Event, State
+from tdl_tui.runs.writer import RunWriter
 from tdl_tui.spec import Experiment, experiment
 from tdl_tui.training.control import CommandQueue
 from tdl_tui.training.diagnosing import Diagnosing
@@ -41,6 +44,7 @@ from tdl_tui.training.loop import train
 from tdl_tui.training.nonfinite import NotFinite
 from tdl_tui.training.session import run_training
 from tdl_tui.training.telemetry import Telemetry
+from tdl_tui.training.trainer import Trainer
 
 Spoil = Callable[[Batches], Batches]
 
@@ -345,6 +349,68 @@ def test_the_looks_stay_within_their_share_of_the_time(tmp_path: Path, monkeypat
     for step in range(1, 8001):
         diagnosing.extend("train/loss", step, 1, array("d", [1.0]), 0.0, 0.0)
     assert 3 <= len(asked) <= 5
+
+
+RATE = "rate_too_low"
+
+
+def asked_of(chosen: Experiment, plan: dict[int, list[Asked]], home: Path) -> tuple[Recording, Trainer]:
+    """What was recorded of a training under diagnosis of which something is asked at some steps."""
+    recording, control = Recording(), AtSteps(plan)
+    diagnosing = Diagnosing(recording, chosen, prepared_for(chosen, home), "cpu")
+    trainer = trainer_for(chosen, home, diagnosing, control, folder=home)  # type: ignore[arg-type]  # as above
+    train(trainer)
+    trainer.close()
+    return recording, trainer
+
+
+def told_of(recording: Recording, rule: str) -> list[tuple[int, bool]]:
+    """Steps at which a rule spoke, and whether it said that it is over."""
+    events = [event for event in recording.events if event.kind == "diagnosis" and event.data["rule"] == rule]
+    return [(event.step, event.data["over"]) for event in events]
+
+
+def test_rules_see_the_values_in_force_and_look_afresh_after_a_change(tmp_path: Path, at_every_step: None) -> None:
+    slow = described(optimizer={"name": "sgd", "lr": 1e-6}, training={"epochs": 20})
+    recording, _ = asked_of(slow, {150: [Asked("set", {"optimizer.lr": 2e-6})]}, tmp_path)
+    (first, _), (over, is_over), (again, _) = told_of(recording, RATE)
+    assert first == limits.EARLIEST < 150 < over <= 152 and is_over
+    assert again == 150 + limits.EARLIEST
+    offers = [e.data["change"] for e in recording.events if (e.data.get("rule"), e.data.get("over")) == (RATE, False)]
+    assert offers == [{"optimizer.lr": 1e-3}, {"optimizer.lr": 2e-3}]  # a thousand times what was in force
+    cured, _ = asked_of(slow, {150: [Asked("set", {"optimizer.lr": 0.1})]}, tmp_path)
+    assert [is_over for _, is_over in told_of(cured, RATE)] == [False, True]
+    assert cured.facts["diagnoses"] == []
+
+
+def test_a_roll_back_undoes_what_was_said_of_the_steps_after_it(tmp_path: Path, at_every_step: None) -> None:
+    slow = described(optimizer={"name": "sgd", "lr": 1e-6}, training={"epochs": 8})
+    plan = {
+        20: [Asked("checkpoint")],
+        100: [Asked("rollback", {"to": "step-20.pt"}), Asked("set", {"optimizer.lr": 0.1})],
+    }
+    recording, _ = asked_of(slow, plan, tmp_path)
+    assert told_of(recording, RATE) == [(limits.EARLIEST, False)]
+    assert recording.facts["diagnoses"] == []
+
+
+def test_a_resume_knows_which_values_are_in_force(tmp_path: Path) -> None:
+    chosen = toy()
+    folder = new_run(tmp_path, chosen)
+    with RunWriter(folder) as writer:
+        writer.extend("train/loss", 1, 1, array("d", [1.0] * 40), 0.0, 1.0)
+        for step, data in (
+            (10, {"verb": "set", "optimizer.lr": 0.5}),
+            (20, {"verb": "set", "optimizer.lr": 0.7, "refused": True}),
+            (30, {"verb": "undo", "optimizer.lr": 1e-3}),
+            (35, {"verb": "set", "optimizer.weight_decay": 0.1}),
+        ):
+            writer.event("command", "", step, data)
+    with RunReader(folder) as reader:
+        held, early = recall(reader, chosen, 40), recall(reader, chosen, 12)
+    assert (held.experiment.optimizer.lr, held.experiment.optimizer.weight_decay) == (1e-3, 0.1)
+    assert held.changes == {"optimizer.lr": 30, "optimizer.weight_decay": 35}
+    assert (early.experiment.optimizer.lr, early.changes) == (0.5, {"optimizer.lr": 10})
 
 
 def run_until(state: State, folder: Path, control: CommandQueue | None = None) -> tuple[list[Event], list[str]]:

@@ -92,7 +92,7 @@ class Recording:
             points[:] = [point for point in points if point[0] <= step - (name in again)]
 
     def flush(self) -> None:
-        self.flushed = {name: points[-1][0] for name, points in self.series.items()}
+        self.flushed = self.steps()
 
     def check(self) -> None:
         if self.error is not None:
