@@ -15,6 +15,7 @@ from tdl_tui.runs.reader import RunReader, unreadable_summary
 from tdl_tui.runs.records import LAYER_COLUMNS, Bucket, Event, LayerSample, Matrix, Probe, ProbeSample, State, Summary
 from tdl_tui.runs.schema import Damaged, Locked, UnreadableRun
 from tdl_tui.runs.text import printable
+from tdl_tui.runs.undone import is_rollback
 
 EVENTS = 500
 """How many of the newest events are kept at hand."""
@@ -79,8 +80,8 @@ class Snapshot:
     `outputs`, `layer_sample`, `matrix` and `happened` are what the screen showed then. All else is the whole run's, and
     held still: `summary` alone goes on.
 
-    `sampled` are the steps at which layers or probes were sampled, `eventful` those at which something happened, both
-    ascending.
+    `sampled` are the steps at which layers or probes were sampled, `eventful` those at which something happened that
+    no roll back has undone, both ascending.
     """
 
     summary: Summary
@@ -336,7 +337,11 @@ class Source:
         out = known
         while fresh := self._reader.events(after_id=out[-1].id if out else 0, limit=EVENTS):
             out = (*out, *map(_readable_event, fresh))[-EVENTS:]
-            self._eventful.update(event.step for event in fresh if event.step > 0)
+            for event in fresh:
+                if is_rollback(event):
+                    self._eventful = {step for step in self._eventful if step <= event.step}
+                if event.step > 0:
+                    self._eventful.add(event.step)
         return out
 
 

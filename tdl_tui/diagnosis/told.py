@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tdl_tui.runs.reader import diagnosis
 from tdl_tui.runs.records import Diagnosis, Event
+from tdl_tui.runs.undone import holding
 
 from .watch import KIND
 
@@ -20,12 +21,13 @@ class Told:
 
 
 def told(held: Iterable[Diagnosis], events: Iterable[Event]) -> list[Told]:
-    """The diagnoses that hold in their own order, then those that are over, the latest first. Events that say no
-    diagnosis are passed over: a run may be somebody else's."""
+    """The diagnoses that hold in their own order, then those that are over, the latest first; `events`, the oldest
+    first, without what a roll back has undone. Events that say no diagnosis are passed over: a run may be somebody
+    else's."""
     now = {found.rule: Told(found) for found in held}
     past: list[Told] = []
     began: dict[str, Diagnosis] = {}
-    for event in events:
+    for event in holding(events):
         if event.kind != KIND:
             continue
         values = dict(event.data)

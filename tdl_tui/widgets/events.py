@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from textual.strip import Strip
 
 from tdl_tui.runs.records import Event
+from tdl_tui.runs.undone import undone
 
 from .lines import fit, ink, line
 from .numbers import grouped
@@ -49,12 +50,14 @@ def draw_events(
     """The last events in at most `height` lines: local time, step, sign, text. With `dates` the day is said too.
 
     Each has one line; with `whole` as many as its text takes, and who asked for it. A sample's own text, with its ends
-    of lines, is in its data. Those whose ids are `marked` stand out.
+    of lines, is in its data. Those whose ids are `marked` stand out; those that a later roll back has undone stand
+    back, and say so.
     """
     if not events:
         return [line([("nothing has happened yet", ink(palette.muted))], width)][:height]
     muted = ink(palette.muted)
     colors = {"error": palette.bad, "warning": palette.caution, "best": palette.good}
+    gone = undone(events)
     widest = max(len(grouped(event.step)) for event in events)
     out: list[Strip] = []
     for event in reversed(events[-height:] if height > 0 else ()):
@@ -62,10 +65,14 @@ def draw_events(
         hue = ink(colors.get(event.kind, palette.text))
         if event.kind == "diagnosis":
             hue = ink(palette.muted if event.data.get("over") else severity_color(event.data.get("severity"), palette))
+        if event.id in gone:
+            hue = ink(palette.faint)
         step = fit(grouped(event.step) if event.step else "", widest, "right")
         before = f"{when}  {step}  "
         said = str(event.data.get("text", event.text)) if event.kind == "sample" else event.text
         room = width - len(before) - 2
+        if event.id in gone:
+            said = f"undone · {said}"
         if whole and (who := event.data.get("who")):
             said = f"{said} · {who}"
         text = [said.replace("\n", LINE_END if event.kind == "sample" else " ")]

@@ -195,6 +195,20 @@ def test_while_looking_back_all_but_the_summary_is_held(recorded: tuple[Path, Ru
     source.close()
 
 
+def test_one_does_not_go_to_events_that_a_roll_back_has_undone(recorded: tuple[Path, RunWriter]) -> None:
+    folder, writer = recorded
+    for last in (100, 200, 300):
+        train(writer, last)
+    writer.event("command", "rolled back", 100, {"verb": "rollback"})
+    writer.event("state", "went on", 150)
+    writer.flush()
+    source = Source(RunReader(folder))
+    live = source.read(WANTS)
+    assert live is not None and live.eventful == (100, 150)
+    assert [event.step for event in live.events] == [100, 200, 300, 100, 150]
+    source.close()
+
+
 def test_events_before_those_at_hand_are_found(
     recorded: tuple[Path, RunWriter], monkeypatch: pytest.MonkeyPatch
 ) -> None:

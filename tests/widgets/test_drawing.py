@@ -370,6 +370,15 @@ def test_events_keep_to_their_space(happened: list[tuple[int, str]], width: int,
     assert len(strips) <= height and all(strip.cell_length == width for strip in strips)
 
 
+def test_events_that_a_roll_back_has_undone_stand_back_and_say_so() -> None:
+    happened = ((400, "diagnosis", {}), (900, "diagnosis", {}), (400, "command", {"verb": "rollback"}))
+    events = [Event(i, 1e9, step, kind, "text", data) for i, (step, kind, data) in enumerate(happened)]
+    held, gone, back = draw_events(events, 60, 3, DARK)
+    assert "undone · text" in gone.text and "undone" not in held.text + back.text
+    last = list(gone)[-2].style
+    assert last is not None and last.color is not None and last.color.name == DARK.faint
+
+
 def _summary(state: State, **more: object) -> Summary:
     facts: dict[str, object] = {"id": "abc", "name": "mlp", "state": state, "created": 0.0, "changed": 0.0}
     return Summary(**facts | more)  # type: ignore[arg-type]  # facts by name
