@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tdl_tui.models.build import build
-from tdl_tui.models.recurrent import Recurrent
+from tdl_tui.models.recurrent import Decoder, Recurrent
 from tdl_tui.models.unrolled import Core, unroll
 from tdl_tui.registry import DataShape
 
@@ -113,6 +113,17 @@ def test_our_networks_are_unrolled_from_what_they_take(name: str, shape: DataSha
     hidden = unroll(model, x)[-1].h
     outputs = model.head(hidden).transpose(1, 2) if shape.steps else model.head(hidden[:, -1])
     agree(outputs, model(x))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_a_decoder_is_unrolled_from_its_own_first_states(cell: str) -> None:
+    shape = DataShape("regression", "table", (3,), 2, steps=5)
+    torch.manual_seed(0)
+    model = build("rnn_decoder", shape, {"cell": cell, "hidden_size": 6, "layers": 2}).eval()
+    assert isinstance(model, Decoder)
+    x = torch.randn(4, 3)
+    top = unroll(model, x)[-1]
+    agree(model.head(top.h).transpose(1, 2), model(x))
 
 
 def test_gradients_are_those_of_the_fused_layer() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy, mse_loss
 
 from tdl_tui.models.build import build
-from tdl_tui.models.recurrent import Recurrent
+from tdl_tui.models.recurrent import Decoder, Recurrent
 from tdl_tui.registry import DataShape
 from tdl_tui.training.through_time import gradients_through_time
 
@@ -88,6 +88,26 @@ def test_of_all_that_a_recurrent_network_reads(shape: DataShape, targets: torch.
     objective = mse_loss if shape.task == "regression" else cross_entropy
     ((_, rows),) = gradients_through_time(network("lstm", shape), x, targets, objective)
     assert rows.shape == (2, 5) and bool((rows[0] > 0).all())
+
+
+def test_a_decoders_states_get_what_all_later_steps_lose_by_them() -> None:
+    """Against one that is begun anew: of the last state its own step alone, of the first all."""
+    shape = DataShape("regression", "table", (2,), 1, steps=4)
+    torch.manual_seed(0)
+    model = build("rnn_decoder", shape, {"cell": "gru", "hidden_size": 5})
+    assert isinstance(model, Decoder)
+    x, targets = torch.randn(3, 2), torch.randn(3, 1, 4)
+    ((layer, rows),) = gradients_through_time(model, x, targets, mse_loss)
+    assert layer == "l0" and rows.shape == (1, 4)
+    vectors = model.features(x)
+    for t in range(4):
+        _, state = model.recurrent(vectors[:, : t + 1], model.start_states(x))
+        leaf = state.detach().requires_grad_()
+        later = model.recurrent(vectors[:, t + 1 :], leaf)[0] if t < 3 else leaf.new_zeros(3, 0, 5)
+        hidden = torch.cat([leaf[-1][:, None], later], dim=1)
+        loss = (model.head(hidden).transpose(1, 2) - targets[..., t:]).square().sum() / targets.numel()
+        (found,) = torch.autograd.grad(loss, leaf)
+        assert float(rows[0, t]) == pytest.approx(float(found[0].norm(dim=1).sum()), rel=1e-4)
 
 
 def test_frozen_or_not_it_leaves_nothing_behind() -> None:
