@@ -192,7 +192,11 @@ class PacedDriver(LinuxDriver):
         decode = getincrementaldecoder("utf-8")("replace").decode
         while not self.exit_event.is_set():
             ready, _, _ = select.select([self.fileno], [], [], 0.1)
-            text = decode(os.read(self.fileno, 4096)) if ready else ""
+            data = os.read(self.fileno, 4096) if ready else None
+            if data == b"":  # the terminal is gone, and no signal came
+                self._app.call_later(self._app.exit)
+                return
+            text = decode(data) if data else ""
             typed = self._answers.take(text) if text else self._answers.wait()
             for message in parser.feed(typed) if typed else ():
                 self.process_message(message)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import re
+import struct
+import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +17,7 @@ from typing import Any
 import pytest
 from made_runs import make_run
 from synthetic import Playing, snapshot
-from terminal import Terminal
+from terminal import DEADLINE, Terminal
 
 from tdl_tui.screens.app import Workbench
 from tdl_tui.screens.run import RunScreen
@@ -86,6 +91,25 @@ def test_updates_are_synchronised_asked_after_and_leave_nothing_behind(terminal:
     assert b"\x1b[6n" in terminal.received
     terminal.type("qq")
     assert terminal.wait_for_end() == 0
+
+
+def test_it_ends_where_a_terminal_that_is_not_its_own_goes_away(home: Path) -> None:
+    """No signal tells then: only what it reads does."""
+    folder, _ = make_run(home, {"data": {"dataset": "digits"}})
+    mine, its = pty.openpty()
+    fcntl.ioctl(mine, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color", "TDL_HOME": str(home)}
+    command = [TDL, "open", folder.name]
+    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environment, start_new_session=True) as app:
+        os.close(its)
+        received = b""
+        while b"help" not in received:
+            received += os.read(mine, 65536)
+        os.close(mine)
+        try:
+            assert app.wait(DEADLINE) == 0
+        finally:
+            app.kill()
 
 
 def test_no_byte_beyond_ascii_leaves_the_program(home: Path) -> None:
