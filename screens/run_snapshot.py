@@ -14,6 +14,7 @@ from tdl_tui.runs.bottleneck import shares
 from tdl_tui.runs.reader import RunReader, unreadable_summary
 from tdl_tui.runs.records import LAYER_COLUMNS, Bucket, Event, LayerSample, Matrix, Probe, ProbeSample, State, Summary
 from tdl_tui.runs.schema import Damaged, Locked, UnreadableRun
+from tdl_tui.runs.series import NO_POINTS, Grown
 from tdl_tui.runs.text import printable
 from tdl_tui.runs.undone import is_rollback
 
@@ -190,6 +191,7 @@ class Source:
         self._history: Snapshot | None = None  # the run as it was read last, not looking back
         self._history_of: tuple[object, Wants] = None, NOTHING
         self._eventful: set[int] = set()
+        self._grown: dict[str, Grown] = {}
 
     def read(self, wants: Wants) -> Snapshot | None:
         """A new snapshot with what is wanted, or None when nothing has changed."""
@@ -272,7 +274,10 @@ class Source:
         firsts = [] if before.series else [point for name in charted if (point := reader.first(name)) is not None]
         newest = {name: reader.last(name) for name in names if name in LATEST or name.startswith("system/")}
         # From columns / 2 to columns buckets come back: about one a column.
-        series = {name: tuple(reader.buckets(name, max(8, columns // 2))) for name in charted}
+        self._grown = {
+            name: reader.growing(name, max(8, columns // 2), self._grown.get(name, NO_POINTS)) for name in charted
+        }
+        series = {name: grown.buckets for name, grown in self._grown.items()}
         span, close_up = wants.span, {}
         if span:
             close_up = {name: tuple(reader.buckets(name, max(8, columns // 2), *span)) for name in charted}

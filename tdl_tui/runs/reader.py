@@ -34,7 +34,7 @@ from .records import (
     Summary,
 )
 from .schema import UnreadableRun
-from .series import LARGEST_STEP, SeriesReader, bucket_size
+from .series import LARGEST_STEP, NO_POINTS, Grown, SeriesReader, bucket_size, grow
 from .text import printable
 
 LAYER_SERIES = {
@@ -186,6 +186,11 @@ class RunReader:
         with self._series(name) as series:
             start, stop = _range(series, first, last)
             return series.buckets(start, stop, max(width, 1)).buckets()
+
+    def growing(self, name: str, width: int, before: Grown = NO_POINTS) -> Grown:
+        """All points, as `buckets` gives them; of what was there `before` only what has come since is read."""
+        with self._series(name) as series:
+            return grow(series, max(width, 1), before)
 
     # --------------------------------------------------------------------------------------- layers, probes, events
 
@@ -382,8 +387,11 @@ class _MemorySeries:
         if stop <= start:
             return rollups.Columns()
         size = bucket_size(start, stop, width)
+        return self.fixed(size, start // size, -(-stop // size))
+
+    def fixed(self, size: int, first: int, end: int) -> rollups.Columns:
         parts = []
-        for at in range(start // size * size, stop, size):
+        for at in range(first * size, min(end * size, self.count), size):
             steps, times, values = self.points(at, at + size)
             ends = steps[:1].tolist(), steps[-1:].tolist(), times[-1:].tolist()
             parts.append(rollups.of_points(values, len(values), *ends))

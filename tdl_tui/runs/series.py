@@ -11,8 +11,10 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from . import rollups
+from .records import Bucket
 from .rollups import BASE, FACTOR, Columns
 
 ROW = 124  # buckets in a rollup row: a multiple of FACTOR, and two rows fill a page
@@ -373,7 +375,10 @@ class SeriesReader:
         if stop <= start:
             return Columns()
         size = bucket_size(start, stop, width)
-        first, end = start // size, -(-stop // size)
+        return self.fixed(size, start // size, -(-stop // size))
+
+    def fixed(self, size: int, first: int, end: int) -> Columns:
+        """The buckets first..end (exclusive) of `size` points, a power of two; the last may have fewer."""
         whole = min(end, self.count // size)
         if size < BASE:
             columns = self.grouped(size, first, whole)
@@ -396,6 +401,48 @@ def bucket_size(start: int, stop: int, width: int) -> int:
     while -(-stop // size) - start // size > 2 * width:
         size *= 2
     return size
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """All `count` points of a series in buckets of `size` each."""
+
+    size: int = 1
+    count: int = 0
+    buckets: tuple[Bucket, ...] = ()
+
+
+NO_POINTS = Grown()
+
+
+class Readable(Protocol):
+    """A series, wherever its points are kept."""
+
+    count: int
+
+    def points(self, start: int, stop: int) -> tuple[array[int], array[float], array[float]]: ...
+
+    def fixed(self, size: int, first: int, end: int) -> Columns: ...
+
+
+def grow(series: Readable, width: int, before: Grown) -> Grown:
+    """All points in at most 2 · width buckets; of what was there `before` only what has come since is read.
+
+    Points are added at the end, or dropped from a step on and recorded again, later: while the last one is where and
+    when it was, so are all before it.
+    """
+    if 0 < before.count <= series.count:
+        (step,), (time,), _ = series.points(before.count - 1, before.count)
+        if (step, time) != (before.buckets[-1].last, before.buckets[-1].time):
+            before = NO_POINTS
+    else:
+        before = NO_POINTS
+    size = bucket_size(0, series.count, width)
+    if (size, series.count) == (before.size, before.count):
+        return before
+    kept = before.count // size if size == before.size else 0
+    fresh = series.fixed(size, kept, -(-series.count // size)).buckets()
+    return Grown(size, series.count, (*before.buckets[:kept], *fresh))
 
 
 # -------------------------------------------------------------------------------------------------------- writing

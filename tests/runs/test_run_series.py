@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tdl_tui.runs import rollups, schema, series
 from tdl_tui.runs.records import Bucket, Point
-from tdl_tui.runs.series import Piece, SeriesReader, SeriesWriter
+from tdl_tui.runs.series import NO_POINTS, Grown, Piece, SeriesReader, SeriesWriter, grow
 
 NUMBERS = st.one_of(
     st.floats(-10, 10),
@@ -35,6 +35,8 @@ class Store:
     points: list[Point] = field(default_factory=list)
     committed: list[Point] = field(default_factory=list)
     seen: dict[tuple[int, int], Bucket] = field(default_factory=dict)  # complete buckets, by size and first step
+    grown: dict[int, Grown] = field(default_factory=dict)  # what was read last, by width
+    clock: float = 1e9
 
     def __post_init__(self) -> None:
         self.connection.execute("INSERT INTO series (id, name) VALUES (1, 'x')")
@@ -49,6 +51,7 @@ class Store:
 
     def extend(self, values: Sequence[float], gap: int, stride: int, seconds: float) -> None:
         last = self.points[-1] if self.points else Point(0, 1e9, 0.0)
+        last = last._replace(time=max(last.time, self.clock))  # which goes on while points are dropped
         step, count = last.step + gap, len(values)
         if count == 0:
             return
@@ -76,6 +79,7 @@ class Store:
 
     def drop_after(self, step: int) -> None:
         self.commit()
+        self.clock = max([self.clock, *(point.time for point in self.points[-1:])]) + 1
         series.drop_after(self.connection, 1, step)
         self.connection.execute("COMMIT")
         self.points = [point for point in self.points if point.step <= step]
@@ -93,6 +97,8 @@ class Store:
         assert steps.tolist() == [point.step for point in self.points]
         assert values.tobytes() == array("d", [point.value for point in self.points]).tobytes()
         assert all(abs(time - point.time) < 0.01 for time, point in zip(times, self.points, strict=True))
+        self.grown[width] = grow(reader, width, self.grown.get(width, NO_POINTS))
+        assert repr(list(self.grown[width].buckets)) == repr(reader.buckets(0, count, width).buckets())
         start, stop = sorted((start * count // 1000, stop * count // 1000))
         for low, high in ((0, count), (start, stop)):
             check_buckets(self, reader.buckets(low, high, width).buckets(), low, high, width)
@@ -213,6 +219,20 @@ def test_a_long_series_is_read_in_bounded_work(tmp_path: Path) -> None:
     assert len(rows) < 20  # statements; each reads the rows of one level
     (stored,) = store.connection.execute("SELECT count(*) FROM rollup WHERE level = 1").fetchone()
     assert stored == store.reader().closed // (rollups.size(1) * series.ROW)
+    store.connection.close()
+
+
+def test_of_a_series_that_grows_what_is_known_is_not_read_again(tmp_path: Path) -> None:
+    store = Store(schema.create(tmp_path))
+    for count in (1000, 300, 0, 2000):
+        store.extend([0.5] * count, 1, 1, 0.1)
+        store.commit()
+        before = store.grown.get(50, NO_POINTS)
+        found = store.grown[50] = grow(store.reader(), 50, before)
+        if before.size == found.size:
+            kept = before.count // before.size
+            assert all(a is b for a, b in zip(before.buckets[:kept], found.buckets[:kept], strict=True)) and kept
+    assert grow(store.reader(), 50, found) is found
     store.connection.close()
 
 
