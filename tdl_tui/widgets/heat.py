@@ -25,11 +25,13 @@ FAINTEST = 0.35
 """How much of the colour the lowest values have."""
 DECADES = 24
 """Orders of magnitude that a logarithmic scale shows at most: the upper ones."""
+LEAST = 1e-280
+"""What is smaller than that counts as 0: so far below there are no numbers for a scale's lower end."""
 
 
 def scale_of(values: Sequence[float], *, log: bool) -> Span:
     """A scale with round ends for the finite values: decades, or from 0, or from minus to plus as far."""
-    finite = list(filter(math.isfinite, values))
+    finite = [value if abs(value) > LEAST else 0.0 for value in values if math.isfinite(value)]
     if log:
         sizes = list(filter(None, map(abs, finite)))
         if not sizes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.strip import Strip
@@ -229,6 +229,9 @@ def test_what_is_not_finite_is_a_cross_and_what_is_not_known_is_blank() -> None:
 
 
 @given(st.lists(figure, max_size=20), st.booleans())
+@example([5e-324], False)
+@example([5e-324], True)
+@example([1e-290], True)
 def test_a_scale_covers_what_is_finite(values: list[float], log: bool) -> None:
     values = [value for value in values if abs(value) < 1e200 or not math.isfinite(value)]
     scale = scale_of(values, log=log)
