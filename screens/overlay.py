@@ -68,7 +68,7 @@ class Overlay:
         driver = self._driver
         if driver is None:
             return
-        waits = driver.pace.behind
+        waits = not driver.pace.idle
         if said := self._pixels.lay(driver.pace.room):
             driver.write(said)
             driver.flush()

@@ -98,6 +98,11 @@ class Pace:
         return False
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing is under way, and no answer is to come that would tell of more room."""
+        return not self.behind and not (self._open and self._clock() - self._asked_at < PATIENCE)
+
+    @property
     def room(self) -> int:
         """Bytes that may be written now for what is not urgent: those that the line carries in a moment, and none while
         it is not idle. The line is taken to be as fast as the fastest answer to a large piece was."""

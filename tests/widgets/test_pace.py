@@ -83,6 +83,20 @@ def test_a_picture_gets_what_an_idle_line_carries_in_a_moment() -> None:
     assert pace.room == 0  # the system does not take it
 
 
+def test_while_the_first_answer_is_awaited_a_line_is_not_idle() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    assert pace.idle
+    frame(pace, EVERY)
+    assert not pace.behind and pace.room == 0 and not pace.idle
+    clock.now = 0.1
+    assert pace.answer() and pace.idle and pace.room > 0
+    frame(pace, EVERY)
+    assert not pace.idle
+    clock.now += PATIENCE
+    assert pace.idle  # an answer that is lost is waited for no longer
+
+
 def test_a_line_is_as_fast_as_its_fastest_answer_and_small_pieces_do_not_tell() -> None:
     clock = Clock()
     pace = Pace(clock)
