@@ -86,6 +86,12 @@ def values_of(document: Mapping[str, Any]) -> dict[str, Any]:
     return {path: value for path, value in found.items() if value is not None}
 
 
+def differing(one: Experiment, other: Experiment) -> dict[str, Any]:
+    """The settable values of an experiment that are others in another one, by path."""
+    before = values_of(other.document())
+    return {path: value for path, value in values_of(one.document()).items() if value != before.get(path)}
+
+
 def said(value: Any) -> str:
     """A value for people."""
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"

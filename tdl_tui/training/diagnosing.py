@@ -24,7 +24,7 @@ from tdl_tui.runs.reader import RunReader, diagnosis
 from tdl_tui.runs.records import Diagnosis, LayerSample, Matrix, Progress, State
 from tdl_tui.runs.undone import all_events, holding
 from tdl_tui.runs.writer import RunWriter
-from tdl_tui.settables import changed, values_of
+from tdl_tui.settables import changed, differing
 from tdl_tui.spec import Experiment, SpecError, experiment
 
 from .recorder import Recorder
@@ -204,12 +204,6 @@ class Diagnosing:
 def _size(inputs: Tensor) -> float:
     """The root mean square; NaN where there is none, or they are names of tokens."""
     return float(inputs.square().mean().sqrt()) if inputs.is_floating_point() and len(inputs) else nan
-
-
-def differing(one: Experiment, other: Experiment) -> dict[str, Any]:
-    """The values of an experiment that can be changed meanwhile, and are others in another one, by path."""
-    before = values_of(other.document())
-    return {path: value for path, value in values_of(one.document()).items() if value != before.get(path)}
 
 
 def after_failure(folder: Path, writer: RunWriter) -> None:

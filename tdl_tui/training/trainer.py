@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tdl_tui.data.prepare import Prepared
 from tdl_tui.registry import OPTIMIZERS
 from tdl_tui.runs.records import Best, Progress
-from tdl_tui.settables import values_of
+from tdl_tui.settables import differing
 from tdl_tui.spec import Experiment
 
 from . import metrics, nonfinite, objectives, schedules, state
@@ -185,8 +185,7 @@ class Trainer:
 
     def tell_settings(self) -> None:
         """Records the values in force that are others than those that the run was launched with."""
-        launched, now = values_of(self.launched.document()), values_of(self.experiment.document())
-        self.recorder.update(settings={path: value for path, value in now.items() if value != launched[path]})
+        self.recorder.update(settings=differing(self.experiment, self.launched))
 
     def settle(self) -> None:
         """Records all that the steps so far have left to be recorded."""
