@@ -7,8 +7,6 @@ then stays, a label when its word has come.
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
 import sys
 import tempfile
 import time
@@ -18,7 +16,7 @@ from pathlib import Path
 from . import peer_formats
 from .peers import COLUMNS, LINES, STEPS, Plots
 from .pseudo_terminal import PseudoTerminal, beside
-from .start import BARE
+from .start import BARE, tell
 
 GOAL = 2.0
 STILL = 1.0  # seconds for which a plot that is complete does not change
@@ -28,7 +26,7 @@ def seconds_to_plot(command: Sequence[str], home: Path) -> float:
     """Starts the command in a terminal; seconds until the plot that then stays was there."""
     terminal, plots = PseudoTerminal(command, {"TDL_HOME": str(home)}, COLUMNS, LINES), Plots()
     try:
-        while not (plots.take(terminal) and time.perf_counter() - plots.since > STILL):
+        while not plots.complete(terminal, STILL):
             if time.perf_counter() - terminal.began > 60:
                 raise TimeoutError("there is no complete plot within a minute")
             time.sleep(0.05)
@@ -57,18 +55,7 @@ def main() -> None:
         peer_formats.write_ours(home, STEPS, 0)
         for _ in range(rounds + 1):  # the first fills the caches
             pairs.append((seconds_to_plot([beside(sys.executable, "tdl"), "open", "last"], home), seconds_to_label()))
-    ours, bare = zip(*pairs[1:], strict=True)
-    ratio = statistics.median(a / b for a, b in zip(ours, bare, strict=True))
-    figure = {
-        "name": f"first complete plot of {4 * STEPS:,} points, against a bare Textual app",
-        "goal": f"≤ {GOAL:g} ×",
-        "value": ratio,
-        "unit": "×",
-        "met": ratio <= GOAL,
-        "tdl_seconds": statistics.median(ours),
-        "bare_seconds": statistics.median(bare),
-    }
-    print(json.dumps(figure))
+    tell(f"first complete plot of {4 * STEPS:,} points, against a bare Textual app", GOAL, pairs[1:])
 
 
 if __name__ == "__main__":

@@ -103,6 +103,10 @@ class Plots:
                 self._shown, self.since = shown, when
         return bool(self._shown)
 
+    def complete(self, terminal: PseudoTerminal, still: float) -> bool:
+        """Takes in what has come; whether there is a plot that has not changed for so many seconds."""
+        return self.take(terminal) and time.perf_counter() - self.since > still
+
 
 def first_plot(viewer: Viewer, folder: Path, deadline: float) -> tuple[float, float]:
     """Seconds to the first complete plot, and the most resident megabytes till then."""
@@ -111,7 +115,7 @@ def first_plot(viewer: Viewer, folder: Path, deadline: float) -> tuple[float, fl
         end = time.perf_counter() + deadline
         while time.perf_counter() < end:
             most = max(most, terminal.memory())
-            if plots.take(terminal) and time.perf_counter() - plots.since > STILL:
+            if plots.complete(terminal, STILL):
                 return plots.since - terminal.began, most
             time.sleep(0.05)
         raise TimeoutError(f"{viewer.name} shows no complete plot within {deadline:g} s")
