@@ -221,7 +221,7 @@ class Workbench(App[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         if event.size == self.size:  # Textual would paint nothing, but a larger letter has the terminal draw anew
-            self.repaint()
+            self.refresh(layout=True)
         self._on_terminal.forget()
         self._overlay.doubt()
         too_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tdl_tui.cli import WrongRequest
 from tdl_tui.runs.home import find_home, resolve
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Summary
@@ -16,9 +15,6 @@ def folder_of(run: str) -> Path:
 
 
 def summary_of(folder: Path) -> Summary:
-    """The run in short. Raises WrongRequest for a run that cannot be read."""
+    """The run in short. Raises UnreadableRun."""
     with RunReader(folder) as reader:
-        summary = reader.summary()
-    if summary.damage:
-        raise WrongRequest(summary.damage)
-    return summary
+        return reader.readable_summary()

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from textual.strip import Strip
 
-from .axes import Scale, Span, growing
+from .axes import TINY, Scale, Span, growing
 from .chart import x_labels
 from .gradients import fit_path, thinned
 from .lines import PLAIN, Piece, fit, ink, line
@@ -25,13 +25,11 @@ FAINTEST = 0.35
 """How much of the colour the lowest values have."""
 DECADES = 24
 """Orders of magnitude that a logarithmic scale shows at most: the upper ones."""
-LEAST = 1e-280
-"""What is smaller than that counts as 0: so far below there are no numbers for a scale's lower end."""
 
 
 def scale_of(values: Sequence[float], *, log: bool) -> Span:
     """A scale with round ends for the finite values: decades, or from 0, or from minus to plus as far."""
-    finite = [value if abs(value) > LEAST else 0.0 for value in values if math.isfinite(value)]
+    finite = [value if abs(value) > TINY else 0.0 for value in values if math.isfinite(value)]
     if log:
         sizes = list(filter(None, map(abs, finite)))
         if not sizes:
