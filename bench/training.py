@@ -5,6 +5,9 @@ the tuned loop is fastest), with the allocator settings that a worker has. Each 
 several processes: where things happen to lie in memory makes a difference of several percent, even between two copies
 of one loop. The value is the median of the segments' ratios of samples per second; beside it stands the ratio of the
 fastest segments, which neighbours on the machine disturb least.
+
+`--device cuda` makes the same comparisons on a GPU, where a segment ends when the device has done its work; they are no
+part of `make bench`.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,6 +32,7 @@ from tdl_tui.registry import DataShape
 from tdl_tui.worker.environment import WORKER_ENVIRONMENT
 
 SEGMENT_SECONDS = 2.5
+EXAMPLES = 400_000  # at most
 SEGMENT_STEPS = 100  # at least: telemetry looks at the first and the last step of a training however short it is
 CLASSES = 10
 TUNED, COMMON, LIGHTNING, KERAS = "tuned", "common", "lightning", "keras"
@@ -51,20 +56,30 @@ Segment = Callable[[], float]
 
 @dataclass(frozen=True)
 class Case:
-    """One model at one batch size, with enough pictures for a segment of training of so many steps."""
+    """One model at one batch size on a device, with enough pictures for a segment of training of so many steps."""
 
     model: str
     batch_size: int
     steps: int
+    device: str = "cpu"
 
     @property
     def name(self) -> str:
-        return f"{self.model} at {self.batch_size}"
+        return f"{self.model} at {self.batch_size}" + (f" on {self.device}" if self.device != "cpu" else "")
+
+    def ended(self, started: float) -> float:
+        """Samples a second of a segment that began at a `time.perf_counter`, and ends now."""
+        import torch
+
+        if self.device != "cpu":
+            torch.cuda.synchronize(self.device)
+        return self.rate(time.perf_counter() - started)
 
     @property
     def epochs(self) -> int:
-        """A graph's labelled nodes are one batch, again and again; of the rest there is enough for one pass."""
-        return self.steps if self.model == "gcn" else 1
+        """A graph's labelled nodes are one batch, again and again; of the rest there is enough for one pass, but for a
+        GPU, which would go through more than a machine has room for."""
+        return self.steps if self.model == "gcn" else -(-self.steps * self.batch_size // EXAMPLES)
 
     @property
     def examples(self) -> int:
@@ -124,7 +139,7 @@ def ours(case: Case, dataset: Any, stack: contextlib.ExitStack, threads: int | N
     from tdl_tui.training.threads import Threads
     from tdl_tui.training.trainer import Trainer
 
-    device = torch.device("cpu")
+    device = torch.device(case.device)
     chosen = experiment(
         {
             "data": {
@@ -132,7 +147,7 @@ def ours(case: Case, dataset: Any, stack: contextlib.ExitStack, threads: int | N
                 **({"dataset": "karate"} if case.model == "gcn" else {"options": {"image_size": 28}}),
             },
             "model": MODELS[case.model],
-            "training": {"epochs": case.epochs, "device": "cpu", "threads": torch.get_num_threads()},
+            "training": {"epochs": case.epochs, "device": case.device, "threads": torch.get_num_threads()},
         }
     )
     everything = torch.arange(len(dataset))
@@ -156,7 +171,7 @@ def ours(case: Case, dataset: Any, stack: contextlib.ExitStack, threads: int | N
         ),
         normalization=normalization,
         probes=tuple(probe(dataset, index) for index in probes.tolist()),
-        probe_inputs=normalization.apply(dataset.inputs[probes]),
+        probe_inputs=normalization.apply(dataset.inputs[probes]).to(device),
         probe_targets=dataset.targets[probes],
         held_out=HeldOut(dataset, held_out, normalization, device),
         storage="memory",
@@ -179,9 +194,9 @@ def ours(case: Case, dataset: Any, stack: contextlib.ExitStack, threads: int | N
             )
             started = time.perf_counter()
             train(trainer)
-            seconds = time.perf_counter() - started
+            rate = case.ended(started)
         os.close(run.lock_fd)
-        return case.rate(seconds)
+        return rate
 
     return segment
 
@@ -196,7 +211,7 @@ def module(case: Case, dataset: Any) -> Any:
     model = build(MODELS[case.model]["architecture"], shape_of(case), MODELS[case.model]["options"])
     if dataset.context:
         model.see(dataset.context)
-    return model
+    return model.to(case.device)
 
 
 def tuned(case: Case, dataset: Any, stack: contextlib.ExitStack) -> Segment:
@@ -205,7 +220,8 @@ def tuned(case: Case, dataset: Any, stack: contextlib.ExitStack) -> Segment:
     import torch
     from torch.nn.functional import cross_entropy
 
-    pictures, targets = dataset.inputs[: case.examples], dataset.targets[: case.examples]
+    pictures = dataset.inputs[: case.examples].to(case.device)
+    targets = dataset.targets[: case.examples].to(case.device)
     values = pictures.float()
     mean, deviation = float(values.mean()), float(values.std())
     del values
@@ -219,20 +235,21 @@ def tuned(case: Case, dataset: Any, stack: contextlib.ExitStack) -> Segment:
             loss.backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        return case.rate(time.perf_counter() - started)
+        return case.ended(started)
 
     def segment() -> float:
         model = module(case, dataset)
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
         started = time.perf_counter()
-        order = torch.randperm(len(pictures))
-        for indices in order.split(case.batch_size):
-            inputs = pictures.index_select(0, indices).float().sub_(mean).div_(deviation)
-            loss = cross_entropy(model(inputs), targets.index_select(0, indices))
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        return case.rate(time.perf_counter() - started)
+        for _ in range(case.epochs):
+            order = torch.randperm(len(pictures), device=case.device)
+            for indices in order.split(case.batch_size):
+                inputs = pictures.index_select(0, indices).float().sub_(mean).div_(deviation)
+                loss = cross_entropy(model(inputs), targets.index_select(0, indices))
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+        return case.ended(started)
 
     return on_a_graph if case.model == "gcn" else segment
 
@@ -251,13 +268,13 @@ def common(case: Case, dataset: Any, stack: contextlib.ExitStack) -> Segment:
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
         running = 0.0
         started = time.perf_counter()
-        for pictures, targets in loader:
+        for pictures, targets in chain.from_iterable(repeat(loader, case.epochs)):
             optimizer.zero_grad()
-            loss = cross_entropy(model(pictures), targets)
+            loss = cross_entropy(model(pictures.to(case.device)), targets.to(case.device))
             loss.backward()
             optimizer.step()
             running += loss.item()
-        return case.rate(time.perf_counter() - started)
+        return case.ended(started)
 
     return segment
 
@@ -309,7 +326,12 @@ def lightning(case: Case, dataset: Any, stack: contextlib.ExitStack) -> Segment:
 
     def segment() -> float:
         with silence():
-            trainer = Trainer(max_epochs=1, accelerator="cpu", callbacks=[watch], default_root_dir=folder)
+            trainer = Trainer(
+                max_epochs=case.epochs,
+                accelerator="cpu" if case.device == "cpu" else "gpu",
+                callbacks=[watch],
+                default_root_dir=folder,
+            )
             trainer.fit(learner, loader)
         return case.rate(watch.seconds)
 
@@ -373,14 +395,18 @@ def silence() -> Iterator[None]:
         yield
 
 
-def steps_for(model: str, batch_size: int, seconds: float) -> int:
+def steps_for(model: str, batch_size: int, seconds: float, device: str = "cpu") -> int:
     """How many steps fill a segment, by a short look at the tuned loop."""
     with contextlib.ExitStack() as stack:
-        case = Case(model, batch_size, 10)
+        case = Case(model, batch_size, 10 if device == "cpu" else SEGMENT_STEPS, device)
         segment = tuned(case, data(case), stack)
         segment()
         rate = max(segment(), segment())
-    return max(SEGMENT_STEPS, min(int(rate * seconds / batch_size), 400_000 // batch_size))
+    wanted = max(SEGMENT_STEPS, int(rate * seconds / batch_size))
+    if device == "cpu" or model == "gcn":
+        return min(wanted, max(SEGMENT_STEPS, EXAMPLES // batch_size))
+    epochs = Case(model, batch_size, wanted).epochs
+    return wanted // epochs * epochs
 
 
 def fastest_threads(case: Case, most: int) -> int:
@@ -389,7 +415,7 @@ def fastest_threads(case: Case, most: int) -> int:
 
     rates = {}
     with contextlib.ExitStack() as stack:
-        short = Case(case.model, case.batch_size, max(10, case.steps // 4))
+        short = Case(case.model, case.batch_size, max(10, case.steps // 4), case.device)
         segment = tuned(short, data(short), stack)
         for count in (1, most):
             torch.set_num_threads(count)
@@ -417,7 +443,7 @@ def rates(case: Case, against: list[str], rounds: int) -> dict[str, list[float]]
 def pooled(case: Case, against: list[str], processes: int, threads: int) -> dict[str, list[float]]:
     """`rates` of two rounds in each of so many processes, one after the other."""
     found: dict[str, list[float]] = {}
-    request = [case.model, str(case.batch_size), str(case.steps), ",".join(against), str(threads)]
+    request = [case.model, str(case.batch_size), str(case.steps), case.device, ",".join(against), str(threads)]
     for _ in range(processes):
         command = [sys.executable, "-m", "bench.training", "--process", *request]
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -426,12 +452,12 @@ def pooled(case: Case, against: list[str], processes: int, threads: int) -> dict
     return found
 
 
-def process(model: str, batch_size: str, steps: str, against: str, threads: str) -> None:
+def process(model: str, batch_size: str, steps: str, device: str, against: str, threads: str) -> None:
     """What one of the processes does: prints its rates."""
     import torch
 
     torch.set_num_threads(int(threads))
-    print(json.dumps(rates(Case(model, int(batch_size), int(steps)), against.split(","), 2)))
+    print(json.dumps(rates(Case(model, int(batch_size), int(steps), device), against.split(","), 2)))
 
 
 def as_a_worker(module: str) -> None:
@@ -462,14 +488,23 @@ def importable(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
+def cases(only: str) -> list[tuple[str, int]]:
+    """The model and batch size that "mlp:64" names; all that are measured where nothing is named."""
+    if not only:
+        return CASES
+    model, _, batch_size = only.partition(":")
+    return [(model, int(batch_size))]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--processes", type=int, default=6, help="a case; two where a step takes long")
     parser.add_argument("--seconds", type=float, default=SEGMENT_SECONDS)
     parser.add_argument("--threads", type=int, default=0, help="0: with which the tuned loop is fastest")
-    parser.add_argument("--only", default="", help="such as mlp:64")
+    parser.add_argument("--only", default="", help="one case, such as mlp:64")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--against", default=",".join(SIDES))
-    parser.add_argument("--process", nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--process", nargs=6, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     as_a_worker("bench.training")
     if arguments.process:
@@ -477,16 +512,16 @@ def main() -> None:
         return
     from tdl_tui.training.threads import cores
 
+    device = arguments.device
     against = [name for name in arguments.against.split(",") if name not in (LIGHTNING, KERAS) or importable(name)]
+    against = [name for name in against if name != KERAS or device == "cpu"]
     of_tuned: list[float] = []
-    for model, batch_size in CASES:
-        if arguments.only not in ("", f"{model}:{batch_size}"):
-            continue
-        case = Case(model, batch_size, steps_for(model, batch_size, arguments.seconds))
-        threads = arguments.threads or fastest_threads(case, cores())
-        sides = [name for name in against if name == TUNED or (model, batch_size) in MAIN]
+    for model, batch_size in cases(arguments.only):
+        case = Case(model, batch_size, steps_for(model, batch_size, arguments.seconds, device), device)
+        threads = arguments.threads or (fastest_threads(case, cores()) if device == "cpu" else 1)
+        sides = [name for name in against if name == TUNED or (model, batch_size) in MAIN or arguments.only]
         simple = [name for name in sides if name in (TUNED, COMMON) or (model, batch_size) == ("mlp", 64)]
-        processes = 2 if case.model in LONG else arguments.processes
+        processes = 2 if case.model in LONG and device == "cpu" else arguments.processes
         found = pooled(case, simple, processes, threads)
         for name in simple:
             ratios = [a / b for a, b in zip(found["ours"], found[name], strict=True)]

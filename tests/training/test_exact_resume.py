@@ -16,17 +16,13 @@ from PIL import Image
 from torch import Tensor
 from toy_training import Asked, AtSteps, merged, new_run
 
-from tdl_tui.data.dataset import Dataset
 from tdl_tui.models.build import build
 from tdl_tui.registry import (
     ARCHITECTURES,
-    DATASETS,
     LOSSES,
     OPTIMIZERS,
     SCHEDULES,
     ArchitectureEntry,
-    DatasetEntry,
-    DataShape,
     LossEntry,
     OptimizerEntry,
     ScheduleEntry,
@@ -88,6 +84,9 @@ class End:
     test: dict[str, float] | None
     best: Any
     last: dict[str, Any]
+
+
+pytestmark = pytest.mark.usefixtures("rows_with_steps")
 
 
 @pytest.fixture(autouse=True)
@@ -171,23 +170,6 @@ def check(home: Path, document: Mapping[str, Any], lives: Sequence[Plan] = CHAIN
     assert_same(ended(home, chosen, lives), ended(home, chosen, [{}]))
 
 
-WRITTEN = DataShape("classification", "table", (6,), 3, ("a", "b", "c"), examples=90, steps=4)
-
-
-def written(options: object, folder: Path, report: object = None) -> Dataset:
-    """Rows with a target at each of four steps, which no data set that comes with tdl has."""
-    generator = torch.Generator().manual_seed(0)
-    rows = torch.randn(90, 6, generator=generator)
-    return Dataset(rows, torch.randint(3, (90, 4), generator=generator), WRITTEN)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def data_of_rows_with_steps() -> Iterator[None]:
-    DATASETS.register(DatasetEntry("written", "rows", f"{__name__}:written", describe=lambda options: WRITTEN))
-    yield
-    DATASETS.remove("written")
-
-
 def tiny(entry: ArchitectureEntry) -> Mapping[str, Any] | None:
     """An experiment with the architecture's tiny member on the first data that it takes; None where that is large."""
     for data in DATA:
@@ -256,6 +238,21 @@ FEATURES: Mapping[str, Mapping[str, Any]] = {
 @pytest.mark.parametrize("name", FEATURES)
 def test_what_a_step_may_have_beside(name: str, tmp_path: Path) -> None:
     check(tmp_path, FEATURES[name])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"architecture": "mlp", "options": {"widths": [32], "dropout": 0.3, "norm": "batch"}},
+        {"architecture": "lstm", "options": {"hidden_size": 16}},
+        {"architecture": "cnn", "options": {}},
+    ],
+    ids=lambda model: model["architecture"],
+)
+def test_on_a_gpu(model: Mapping[str, Any], tmp_path: Path) -> None:
+    data = {"dataset": "digits", "batch_size": 12, "split": [0.03, 0.02, 0.95]}
+    check(tmp_path, {"data": data, "model": model, "training": {"device": "cuda", "ema_decay": 0.9}})
 
 
 def test_pictures_that_are_changed_anew_in_each_epoch(tmp_path: Path) -> None:
