@@ -276,10 +276,10 @@ class SeriesReader:
         if stop <= start:
             return
         rows = self.connection.execute(
-            f"SELECT {CHUNK_FIELDS} FROM chunk WHERE series = ?1 AND first < ?3 AND first >="
-            " (SELECT first FROM chunk WHERE series = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1)"
+            f"SELECT {CHUNK_FIELDS} FROM chunk WHERE series = :series AND first < :stop AND first >="
+            " (SELECT first FROM chunk WHERE series = :series AND first <= :start ORDER BY first DESC LIMIT 1)"
             " ORDER BY first",
-            (self.series, start, stop),
+            {"series": self.series, "start": start, "stop": stop},
         )
         yield from map(Chunk.decode, rows)
 

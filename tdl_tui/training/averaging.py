@@ -20,6 +20,9 @@ class WeightAverage:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self._trained = model
         self._averaged = copy.deepcopy(model).requires_grad_(False)
+        for layer in self._averaged.modules():
+            if isinstance(layer, nn.RNNBase):
+                layer.flatten_parameters()  # a copy's lie apart, which cuDNN mends with a copy at every call
         pairs = zip(model.parameters(), self._averaged.parameters(), strict=True)
         learned = [(p.detach(), average) for p, average in pairs if p.requires_grad]
         self._weights = [p for p, _ in learned]

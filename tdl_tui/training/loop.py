@@ -59,7 +59,8 @@ def _begin(trainer: Trainer) -> None:
     trainer.begin_again()
     trainer.put_checkpoint_off()
     again = f"from step {at.step:,} " if at.step else ""
-    text = f"training {again}on {trainer.device}, {in_words(trainer.threads.count)}"
+    threads = f", {in_words(trainer.threads.count)}" if trainer.device.type == "cpu" else ""
+    text = f"training {again}on {trainer.device}{threads}"
     trainer.recorder.update(state=State.RUNNING, message="", stops_after=None)
     trainer.recorder.event("state", text, at.step, {"threads": trainer.threads.count})
 
@@ -126,9 +127,10 @@ def _epochs(trainer: Trainer, compute: Pass, closure: Closure | None) -> None:
 
 
 def _choose_threads(trainer: Trainer) -> None:
-    """At the start of an epoch: what history says, or what the machine has free by now."""
+    """At the start of an epoch: what history says, or what the machine has free by now. Another device computes without
+    them."""
     at, threads, replay = trainer.position, trainer.threads, trainer.replay
-    if at.step_in_epoch:
+    if at.step_in_epoch or trainer.device.type != "cpu":
         return
     if at.step in replay.threads:
         threads.use(replay.threads[at.step])

@@ -207,6 +207,7 @@ def explain(error: Exception) -> str:
     """One line for people; where memory ran out, with what would help."""
     name, line = type(error).__name__, str(error).strip().partition("\n")[0]
     if is_out_of_memory(error):
+        line = line.partition(". GPU ")[0]  # what is on it, and how torch can be told to divide it, is in the log
         return f"{OUT_OF_MEMORY} ({line})" if line else OUT_OF_MEMORY
     if plugins := fault(error):
         return plugins

@@ -45,11 +45,11 @@ def standing(lines: Sequence[Sequence[Cell]]) -> Iterator[Placement]:
     """The pictures that stand in lines of cells, every half block in its own colours."""
     for y, line in enumerate(lines):
         before: Style | None = None
+        picture: Picture | None = None
         for x, (_, style) in enumerate(line):
-            if style is before:
-                continue
-            before = style
-            if (picture := marked(style)) is not None and _whole(lines, picture, x, y):
+            if style is not before:
+                before, picture = style, marked(style)
+            if picture is not None and _whole(lines, picture, x, y):
                 yield Placement(picture, x, y)
 
 

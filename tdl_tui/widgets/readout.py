@@ -10,7 +10,7 @@ from textual.strip import Strip
 
 from .curves import Curve, Reading
 from .lines import PLAIN, Piece, fit, ink, line
-from .numbers import count, grouped, real
+from .numbers import count, grouped, real, scientific
 from .palette import Palette
 
 FIGURE = 7
@@ -32,8 +32,12 @@ def figure(curve: Curve, readings: Sequence[Reading | None] | None, index: int) 
 
 
 def _written(value: float) -> str:
-    """A value with three digits, a large one in thousands, millions and so on, as the axis has it."""
-    return count(value) if LARGE <= abs(value) < math.inf else real(value)
+    """A value with three digits, or two where three have no room; a large one in thousands, millions and so on, as the
+    axis has it."""
+    if LARGE <= abs(value) < math.inf:
+        return count(value)
+    said = real(value)
+    return said if len(said) <= FIGURE else scientific(value)
 
 
 def legend(

@@ -219,6 +219,7 @@ def npy(values: np.ndarray) -> bytes:
         (archive_of(x=b"\x93NUMPY\x01\x00\x02\x00{}", y=npy(LABELS)), "x has a damaged header"),
         (archive_of(x=npy(np.zeros((30, 2))), y=npy(LABELS)[:-3]), "y is damaged: its length"),
     ],
+    ids=["nothing", "an array", "a pickle", "an empty array", "no header", "an empty header", "cut off"],
 )
 def test_damaged_archives_are_named(content: bytes, words: str, tmp_path: Path) -> None:
     path = tmp_path / "arrays.npz"

@@ -133,7 +133,7 @@ def test_a_run_that_died_before_its_first_checkpoint_starts_again(
         (DataError("mnist is not here: put it there"), "mnist is not here: put it there"),
         (RuntimeError("shapes differ\nand more"), "RuntimeError: shapes differ"),
         (
-            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB"),
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB. GPU 0 has 10 GiB"),
             f"{session.OUT_OF_MEMORY} (CUDA out of memory. Tried to allocate 20 GiB)",
         ),
         (

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 from rich.color import Color
@@ -158,6 +158,7 @@ scenes = st.builds(
 
 
 @given(st.lists(st.tuples(scenes, st.sampled_from([0, 3000, 1_000_000]), st.booleans()), max_size=6), st.booleans())
+@example([(Scene(((3, 3, 0, 2), (3, 4, 0, 2))), 1_000_000, False)], False)
 def test_pixels_stand_exactly_where_half_blocks_stand(steps: list[tuple[Scene, int, bool]], is_kitty: bool) -> None:
     graphics = KITTY if is_kitty else SIXEL
     shown, pixels, screen = Shown(), Pixels(), Screen()
