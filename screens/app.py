@@ -248,11 +248,9 @@ class Workbench(App[None]):
         finally:
             self._prepared.set()
         from tdl_tui.runs.home import tidy
-        from tdl_tui.widgets import braille
 
         from . import new  # noqa: F401  # imported now, so that the form opens at once
 
-        braille.prepare()
         self.read_plugins()
         tidy(self.home)
         gc.freeze()  # what is there by now stays: collections leave it out, and need not come after each few objects

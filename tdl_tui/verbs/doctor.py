@@ -21,7 +21,7 @@ from .findings import BAD, CAUTION, GOOD, Finding
 from .options import Json
 from .reports import print_json, say
 
-PACKAGES = ("textual", "rich", "plotext", "pillow", "numpy", "scikit-learn", "pydantic", "typer")
+PACKAGES = ("textual", "rich", "pillow", "numpy", "scikit-learn", "pydantic", "typer")
 NETWORK_FILESYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "lustre", "afs", "beegfs", "gpfs")
 LEAST_COLUMNS, LEAST_LINES = 80, 24
 

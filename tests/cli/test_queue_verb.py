@@ -45,7 +45,7 @@ def test_a_queued_training_has_a_place_and_a_runner(tdl: Tdl, home: Path, runner
 
 
 def test_the_queue_lists_what_is_at_work_and_what_waits_by_device(tdl: Tdl, home: Path, runners: list[Path]) -> None:
-    busy, descriptor = held_run(home)
+    busy, descriptor = held_run(home, training={"device": "cpu"})
     waits = [tdl("train", *TINY, "--queue", "--json").document["run"] for _ in range(2)]
     other, lock_fd = held_run(home, State.QUEUED, training={"device": "cuda:1"})
     os.close(lock_fd)

@@ -173,7 +173,7 @@ QUICK = """
 import sys
 from tdl_tui.cli import main
 sys.argv = ["tdl", *sys.argv[1:]]
-heavy = ("torch", "numpy", "sklearn", "textual", "plotext")
+heavy = ("torch", "numpy", "sklearn", "textual")
 try:
     main()
 finally:

@@ -30,7 +30,7 @@ Until = Any
     ("screen", "lighter"), [("app", ("sqlite3", "tdl_tui.screens.run")), ("run", ("tdl_tui.screens.diagnoses",))]
 )
 def test_the_first_screen_waits_for_nothing_heavy(screen: str, lighter: tuple[str, ...]) -> None:
-    heavy = ("torch", "numpy", "pydantic", "plotext", "typer", "PIL", "tdl_tui.spec", *lighter)
+    heavy = ("torch", "numpy", "pydantic", "typer", "PIL", "tdl_tui.spec", *lighter)
     code = f"import sys, tdl_tui.screens.{screen}; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

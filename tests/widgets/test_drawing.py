@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
@@ -14,10 +16,10 @@ from rich.style import Style
 
 from tdl_tui.runs.records import Bucket, Event, LayerSample, Probe, Progress, State, Summary
 from tdl_tui.runs.text import printable
-from tdl_tui.widgets import braille, numbers
+from tdl_tui.widgets import numbers
 from tdl_tui.widgets.axes import Span, covering, growing, ticks, x_ticks
 from tdl_tui.widgets.bars import ClassBars, Prediction, bar, chosen_rows, draw_classes, draw_predictions, softmax
-from tdl_tui.widgets.braille import dotted, raster
+from tdl_tui.widgets.braille import Dot, dotted, raster
 from tdl_tui.widgets.chart import draw_chart
 from tdl_tui.widgets.chart_view import View
 from tdl_tui.widgets.curves import Curve, curve_of, smooth, y_span
@@ -223,20 +225,33 @@ def test_a_grown_line_keeps_what_was_drawn() -> None:
     }
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 39)), min_size=1, max_size=150))
-def test_strokes_make_the_line_that_plotext_draws_through_all_points(dots: list[tuple[int, int]]) -> None:
-    with braille._drawing:
-        figure = braille._figure()
-        figure.plot_size(20, 10)
-        figure.ruler("x").lim(braille.INSET[0], 19 - braille.INSET[1])
-        figure.ruler("y").lim(braille.INSET[0], 9 - braille.INSET[1])
-        x, y = [(a - 0.5 + braille.NUDGE) / 2 for a, _ in dots], [(b - 1.5 + braille.NUDGE) / 4 for _, b in dots]
-        figure.draw(figure.signal(x, y, marker="braille").lines())
-        whole = figure.build().string(colorless=True).split("\n")
-        figure.clear.data()
-    drawn = {(r, c): ord(code) for r, row in enumerate(whole) for c, code in enumerate(row) if code != " "}
-    assert _drawn([(a / 39, b / 39) for a, b in dots], 20, 10) == drawn
+@given(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 39)), min_size=1, max_size=20))
+def test_a_stroke_has_the_dots_nearest_to_the_straight_line(dots: list[tuple[int, int]]) -> None:
+    drawn = _dots(_drawn([(x / 39, y / 39) for x, y in dots], 20, 10), 10)
+    exact = set()
+    for (x, y), (then_x, then_y) in pairwise(dots if len(dots) > 1 else dots * 2):
+        steps = max(abs(then_x - x), abs(then_y - y), 1)
+        ways = [Fraction(n, steps) for n in range(steps + 1)]
+        exact |= {(x + way * (then_x - x), y + way * (then_y - y)) for way in ways}
+    half = Fraction(1, 2)
+
+    def near(one: Dot, other: tuple[Fraction, Fraction]) -> bool:
+        return abs(one[0] - other[0]) <= half and abs(one[1] - other[1]) <= half
+
+    assert drawn >= set(dots)
+    assert all(any(near(dot, place) for dot in drawn) for place in exact)
+    assert all(any(near(dot, place) for place in exact) for dot in drawn)
+
+
+def _dots(cells: dict[tuple[int, int], int], height: int) -> set[Dot]:
+    """The dots of braille's characters: Unicode numbers them down the left column, down the right, then below."""
+    places = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
+    return {
+        (2 * column + right, 4 * (height - row) - 1 - down)
+        for (row, column), code in cells.items()
+        for bit, (right, down) in enumerate(places)
+        if code >> bit & 1
+    }
 
 
 def _drawn(points: Sequence[tuple[float, float]], width: int, height: int) -> dict[tuple[int, int], int]:
