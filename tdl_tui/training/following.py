@@ -41,6 +41,12 @@ class Following:
         named = (f"example {p.index} of the {part} part is probe {first + i}" for i, (p, _, part) in enumerate(found))
         return ", ".join(named)
 
+    def add_missing(self, examples: Sequence[int]) -> None:
+        """Follows those of the examples that are not followed yet, as many as there is room for. Raises DataError."""
+        known = {probe.index for probe in self.probes}
+        if missing := [index for index in examples if index not in known][: MOST - len(known)]:
+            self.add(missing)
+
     def restore(self, recorded: Sequence[int]) -> None:
         """Goes on with the examples that the run's record names, in its order; the first are those chosen at the start.
         Raises DataError where one of them cannot be followed."""

@@ -14,7 +14,7 @@ import torch
 from tdl_tui.data.dataset import DataError
 from tdl_tui.plugins.faults import fault
 from tdl_tui.registry import OPTIMIZERS
-from tdl_tui.runs.kept import ORIGIN
+from tdl_tui.runs.kept import ORIGIN, same_examples
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Event, State
 from tdl_tui.runs.writer import RunWriter
@@ -159,8 +159,12 @@ def _start(
 
 
 def _fork(trainer: Trainer, origin: dict[str, Any], parent: dict[str, Any]) -> None:
-    """Begins with a checkpoint of another run, and says what of it could not be taken over."""
-    anew = forks.adopt(trainer, origin, experiment(parent["experiment"]))
+    """Begins with a checkpoint of another run, and says what of it could not be taken over. Of the same data the
+    examples that were followed there are followed here."""
+    before = experiment(parent["experiment"])
+    anew = forks.adopt(trainer, origin, before)
+    if same_examples(trainer.experiment.document(), before.document()):
+        trainer.following.add_missing(parent.get("probes", ()))
     text = f"begins with {parent['checkpoint']} of {parent['run']}, step {trainer.position.step:,}"
     trainer.recorder.event("fork", "; ".join([text, *anew]), trainer.position.step, {"anew": anew})
 

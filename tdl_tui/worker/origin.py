@@ -25,12 +25,14 @@ TRIES = 5
 
 @dataclass(frozen=True)
 class Origin:
-    """A run and one of its checkpoints; the run's experiment with the values that were in force there."""
+    """A run and one of its checkpoints; the run's experiment with the values that were in force there, and the examples
+    that are its probes."""
 
     folder: Path
     title: str
     checkpoint: kept.Kept
     experiment: dict[str, Any]
+    probes: tuple[int, ...]
 
     @property
     def line(self) -> str:
@@ -51,6 +53,7 @@ class Origin:
             "step": self.checkpoint.step,
             "checkpoint": self.checkpoint.name,
             "experiment": self.experiment,
+            "probes": list(self.probes),
         }
 
     def refuse(self, made: Experiment, ask: Ask) -> None:
@@ -95,7 +98,7 @@ def origin(folder: Path, name: str = "last") -> Origin:
     """What a fork of a run begins with: "last", "best", "step-500", 500. Raises LaunchError."""
     try:
         with RunReader(folder) as reader:
-            facts, summary = reader.facts(), reader.summary()
+            facts, summary, probes = reader.facts(), reader.summary(), reader.probes()
             found = kept.choose(kept.kept(folder, reader), name)
     except (kept.UnknownCheckpoint, UnreadableRun) as error:
         raise LaunchError(f"{folder.name}: {error}") from None
@@ -104,4 +107,4 @@ def origin(folder: Path, name: str = "last") -> Origin:
     experiment: dict[str, Any] = facts["experiment"]
     for path, value in (found.values or facts.get("settings") or {}).items():
         assign(experiment, path, value)
-    return Origin(folder, summary.name, found, experiment)
+    return Origin(folder, summary.name, found, experiment, tuple(probe.index for probe in probes))

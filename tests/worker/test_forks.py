@@ -11,6 +11,7 @@ import pytest
 import torch
 from worker_runs import short
 
+from tdl_tui.data.prepare import prepare
 from tdl_tui.runs import home as runs_home
 from tdl_tui.runs import kept
 from tdl_tui.runs.reader import RunReader
@@ -60,11 +61,13 @@ CHOSEN: Mapping[str, Any] = {
     "model": {"architecture": "mlp", "options": {"widths": [8], "dropout": 0.3, "norm": "batch"}},
     "schedule": {"name": "cosine"},
     "training": {"epochs": 4, "device": "cpu", "threads": 1, "ema_decay": 0.9},
+    "telemetry": {"probes": 5},
 }
 
 
-def parent(home: Path, *, ended: bool = True) -> Path:
-    """A run of 20 steps; one that was not ended has been stopped after the first, with a kept checkpoint."""
+def parent(home: Path, *, ended: bool = True, followed: int | None = None) -> Path:
+    """A run of 20 steps; one that was not ended has been stopped after the first, with a kept checkpoint. With
+    `followed` that one of the test part is followed too, from then on."""
     chosen = experiment(CHOSEN)
     run = runs_home.create(home, chosen.document(), title="base")
     os.close(run.lock_fd)
@@ -72,6 +75,9 @@ def parent(home: Path, *, ended: bool = True) -> Path:
         from tdl_tui.runs.commands import Command
 
         asked = [Command(str(n), verb, 0.0, {}, Path()) for n, verb in enumerate(("checkpoint", "stop"))]
+        if followed is not None:
+            splits = prepare(chosen, home, torch.device("cpu")).splits
+            asked.insert(0, Command("probe", "probe", 0.0, {"examples": [int(splits.test[followed])]}, Path()))
         assert run_training(run.folder, Plan(*asked)) is State.STOPPED
     else:
         assert run_training(run.folder, CommandQueue()) is State.FINISHED
@@ -142,6 +148,22 @@ def test_a_fork_that_is_killed_goes_on_as_other_runs_do(tmp_path: Path) -> None:
     assert run_training(run.folder, Crash()) is State.FAILED
     assert run_training(run.folder, CommandQueue()) is State.FINISHED
     assert all(torch.equal(tensor, last(run.folder)["model"][name]) for name, tensor in wanted["model"].items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "as_many"),
+    [({"optimizer__lr": 0.01}, 6), ({"telemetry__probes": 64}, 46), ({"data__split_seed": 1}, 5)],
+)
+def test_the_examples_that_were_followed_are_followed(changes: dict[str, Any], as_many: int, tmp_path: Path) -> None:
+    """Those that a person added too, where the data are the same; none is taken twice."""
+    stopped = parent(tmp_path, ended=False, followed=-1)
+    with RunReader(stopped) as first, RunReader(forked(origin(stopped), **changes)) as second:
+        before, now = ([probe.index for probe in reader.probes()] for reader in (first, second))
+        sample = second.probe_sample()
+    assert len(before) == 6
+    assert sample is not None
+    assert len(now) == len(set(now)) == len(sample.outputs) == as_many
+    assert (set(before) <= set(now)) == (as_many >= 6)
 
 
 def test_what_does_not_suit_begins_anew_and_is_said(tmp_path: Path) -> None:
