@@ -8,8 +8,9 @@ from typing import Literal
 from textual.strip import Strip
 
 from tdl_tui.runs.records import Matrix
+from tdl_tui.runs.tallies import sound, tallies
 from tdl_tui.widgets.chart_view import View
-from tdl_tui.widgets.confusion import class_accuracies, draw_class_accuracies, draw_confusion, tallies
+from tdl_tui.widgets.confusion import class_accuracies, draw_class_accuracies, draw_confusion
 from tdl_tui.widgets.lines import Piece, ink, line
 from tdl_tui.widgets.numbers import grouped, percent
 from tdl_tui.widgets.palette import Palette
@@ -19,8 +20,6 @@ from .run_snapshot import Snapshot
 
 ClassView = Literal["classes", "confusion", "test"]
 CLASS_VIEWS: tuple[ClassView, ...] = ("classes", "confusion", "test")
-LARGEST = 2.0**53
-"""A count that a double holds exactly."""
 
 
 def matrices_of(view: ClassView) -> frozenset[str]:
@@ -57,7 +56,7 @@ def draw_class_view(
         right += [(" at step ", ink(colors.muted)), (grouped(matrix.step), ink(colors.text))]
     if view == "classes" or not square:
         past = snapshot.matrices.get(matrix.name, ())
-        history = [(one.step, tallies(one.rows, square=square)) for one in past if _sound(one, square)]
+        history = [(one.step, tallies(one.rows, square=square)) for one in past if sound(one)]
         drawn = draw_class_accuracies(
             class_accuracies(history, None if ending else snapshot.at, names),
             width,
@@ -75,14 +74,7 @@ def draw_class_view(
 def _shown(snapshot: Snapshot, name: str, *, newest: bool) -> Matrix | None:
     past = snapshot.matrices.get(name, ())
     matrix = (past[-1] if past else None) if newest else snapshot.matrix(name)
-    return matrix if matrix is not None and _sound(matrix, name.startswith("confusion")) else None
-
-
-def _sound(matrix: Matrix, square: bool) -> bool:
-    """Whether these are counts of classes, as somebody else's record may not have them."""
-    rows = matrix.rows
-    width = len(rows) if square else 2
-    return bool(rows) and all(len(row) == width and all(0 <= number < LARGEST for number in row) for row in rows)
+    return matrix if matrix is not None and sound(matrix) else None
 
 
 def _accuracy(counts: Sequence[tuple[int, int]]) -> float:

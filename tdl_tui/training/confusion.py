@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from tdl_tui.runs.records import Matrix
+from tdl_tui.runs.tallies import CLASSES, CONFUSION, OF_PART
 
 LARGEST = 100
 """Classes up to which every pair is counted; beyond them right answers and targets of each class are."""
-OF_PART = {"validation": "", "test": "/test"}
 
 
 class Confusion:
@@ -35,5 +35,5 @@ class Confusion:
     def matrix(self, part: str, step: int) -> Matrix:
         """What was counted of "validation" or "test": "confusion", or of many classes "classes"."""
         rows = self._counts.view(self._classes, -1).double().tolist()
-        name = ("confusion" if self._pairs else "classes") + OF_PART[part]
+        name = (CONFUSION if self._pairs else CLASSES) + OF_PART[part]
         return Matrix(name, step, time.time(), tuple(map(tuple, rows)))

@@ -10,6 +10,8 @@ from rich.cells import cell_len
 from rich.style import Style
 from textual.strip import Strip
 
+from tdl_tui.runs.tallies import Rows, mistakes
+
 from .bars import bar
 from .lines import PLAIN, Piece, beside, blank, fit, ink, line
 from .numbers import count, percent
@@ -17,40 +19,11 @@ from .palette import Palette
 from .sparkline import sparkline
 from .text import visible
 
-Rows = Sequence[Sequence[float]]
 SHADES = " ░▒▓█"
 SIZES = ((12, 3), (8, 3), (6, 3), (5, 2), (4, 1), (3, 1), (2, 1), (1, 1))
 """Cells and lines for a number, the finest first; in three cells and fewer not all numbers may fit."""
 STEPS = 16
 """Shades between the ground and a full colour."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """So many of class `right` were taken for class `said`."""
-
-    right: int
-    said: int
-    count: int
-
-
-def mistakes(rows: Rows) -> list[Mistake]:
-    """What was taken for something else, the most frequent first; the same number in the classes' order."""
-    found = [
-        Mistake(right, said, int(number))
-        for right, row in enumerate(rows)
-        for said, number in enumerate(row)
-        if right != said and number > 0
-    ]
-    return sorted(found, key=lambda one: -one.count)
-
-
-def tallies(rows: Rows, *, square: bool = True) -> list[tuple[int, int]]:
-    """How many of each class were right, and how many there are: of a confusion matrix (its diagonal and the sums of
-    its rows), or of rows that say just that."""
-    if not square:
-        return [(int(right), int(number)) for right, number in rows]
-    return [(int(row[place]), int(sum(row))) for place, row in enumerate(rows)]
 
 
 def name_of(names: Sequence[str], index: int) -> str:

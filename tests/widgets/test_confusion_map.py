@@ -7,15 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, recall_score
 
+from tdl_tui.runs.tallies import mistakes, tallies
 from tdl_tui.widgets.confusion import (
     class_accuracies,
     draw_class_accuracies,
     draw_confusion,
     in_words,
-    mistakes,
     mixed,
     shown_classes,
-    tallies,
 )
 from tdl_tui.widgets.palette import DARK, LIGHT
 
