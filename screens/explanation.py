@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textual.strip import Strip
 
@@ -59,11 +59,12 @@ def command_lines(command: str, width: int, rows: int, colors: Palette) -> list[
 class Explanation(Canvas):
     """The field that has the focus in words, and the command line that says the same as the form."""
 
-    def __init__(self, view: FormView) -> None:
+    def __init__(self, view: FormView, command_line: Callable[[], str]) -> None:
         super().__init__(id="explanation")
         self._view = view
+        self._command_line = command_line
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         colors = palette(self.app)
         about = explain(self._view.form, self._view.current, width, height - 1, colors)
-        return [*about, *command_lines(self._view.form.command_line(), width, height - len(about), colors)]
+        return [*about, *command_lines(self._command_line(), width, height - len(about), colors)]

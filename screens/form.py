@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tdl_tui import spec
 from tdl_tui.plugins import faults
@@ -32,6 +32,9 @@ from tdl_tui.registry import (
     parse_value,
     shown,
 )
+
+if TYPE_CHECKING:
+    from tdl_tui.worker.origin import Origin
 
 # heading, the sections under it
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -262,33 +265,49 @@ class Form:
             raise spec.SpecError(spec.Problem(path, message) for path, message in self._wrong.items())
         return spec.experiment(self.document())
 
-    def command(self) -> list[str]:
-        """The words of the `tdl train` that gives the same experiment; only what differs from the defaults."""
-        words = ["tdl", "train", "--dataset", self.dataset, "--model", self.architecture]
+    def command(self, origin: Origin | None = None) -> list[str]:
+        """The words of the `tdl train` that gives the same experiment, only what differs from the defaults; with an
+        `origin` those of the `tdl fork`, only what differs from what it has."""
+        if origin is None:
+            words, before = ["tdl", "train", "--dataset", self.dataset, "--model", self.architecture], self._defaults
+        else:
+            words = ["tdl", "fork", origin.folder.name, "--from", origin.checkpoint.short]
+            before = self._defaults | dict(self._kept_of(origin.document))
         for field in self._fields:
             value = self._values.get(field.path)
-            if value is None or value == self._defaults[field.path]:
+            if value is None or value == before[field.path]:
                 continue
             match field.path:
-                case "data.dataset" | "model.architecture":
+                case "data.dataset" | "model.architecture" if origin is None:
                     pass
                 case "name":
                     words += ["--name", str(value)]
-                case "seed":
+                case "seed" if origin is None:
                     words += ["--seed", text_of(value)]
-                case "training.device":
+                case "training.device" if origin is None:
                     words += ["--device", str(value)]
                 case path:
                     words += ["--set", f"{path}={_set_text(value)}"]
         for plugin in self._plugins():
-            words += ["--plugin", plugin]
+            if origin is None or plugin not in origin.document.get("plugins", ()):
+                words += ["--plugin", plugin]
         return words
 
-    def command_line(self) -> str:
+    def command_line(self, origin: Origin | None = None) -> str:
         """`command` as it is typed into a shell."""
-        return shlex.join(self.command())
+        return shlex.join(self.command(origin))
 
     # -- inside
+
+    def _kept_of(self, document: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
+        """What a document says of the fields, without the options of entries that are no longer chosen."""
+        said = dict(_leaves(document))
+        for field in self._fields:
+            section, _, option = field.path.partition(".options.")
+            name = f"{section}.{_NAMED[section][0]}" if option else ""
+            if field.path in said and (not option or said.get(name) == self._values.get(name)):
+                value = said[field.path]
+                yield field.path, tuple(value) if isinstance(value, list) else value
 
     def _plugins(self) -> list[str]:
         return list(dict.fromkeys(entry.plugin for entry in self._entries.values() if entry.plugin))

@@ -86,7 +86,7 @@ class NewScreen(LiveScreen[None]):
         with Horizontal():
             yield self._view
             yield PreviewPane()
-        yield Explanation(self._view)
+        yield Explanation(self._view, self._command_line)
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -134,8 +134,12 @@ class NewScreen(LiveScreen[None]):
         self._view.replace(Form())
 
     def action_copy(self) -> None:
-        self.app.copy_to_clipboard(self._view.form.command_line())
+        self.app.copy_to_clipboard(self._command_line())
         self.notify("the command line is in the clipboard")
+
+    def _command_line(self) -> str:
+        """What launches the same from a shell."""
+        return self._view.form.command_line(self._origin)
 
     def action_back(self) -> None:
         if self._origin is None:

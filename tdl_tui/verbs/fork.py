@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -35,18 +35,23 @@ def fork(
     document = begun.document
     if name is not None:
         document["name"] = name
-    for assignment in assignments or ():
-        path, _, text = (part.strip() for part in assignment.partition("="))
-        for section, key, _ in NAMED:
-            if path == f"{section}.{key}" and document[section][key] != text:
-                document[section].pop("options", None)  # they are those of the one before
-        assign_text(document, assignment)
+    change(document, assignments or ())
     made = experiment(document)
     begun.refuse(made, _asked_here)
     check_device(made.training.device)
     check_batch(made)
     tell(begun.line)
     return launch(made, detach, as_json, begun)
+
+
+def change(document: dict[str, Any], assignments: Iterable[str]) -> None:
+    """Changes an experiment's document as --set says: another entry does not have the options of the one before."""
+    for assignment in assignments:
+        path, _, text = (part.strip() for part in assignment.partition("="))
+        for section, key, _ in NAMED:
+            if path == f"{section}.{key}" and document[section][key] != text:
+                document[section].pop("options", None)
+        assign_text(document, assignment)
 
 
 def _asked_here(request: Mapping[str, Any]) -> dict[str, Any]:

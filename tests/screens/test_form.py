@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 
 from tdl_tui import spec
 from tdl_tui.registry import ARCHITECTURES, DATASETS, OPTIMIZERS, SCHEDULES, DatasetEntry, Option, Undescribable
+from tdl_tui.runs.kept import Kept
 from tdl_tui.screens.form import Field, Form, parse, text_of
+from tdl_tui.verbs.fork import change
+from tdl_tui.worker.origin import Origin
 
 
 def at(form: Form, path: str) -> Field:
@@ -180,6 +184,31 @@ def test_the_command_line_reproduces_the_experiment(edits: list[tuple[str, str]]
     assert spec.experiment(said_by(shlex.split(form.command_line()))) == made
     assert Form(made.document()).experiment() == made
     assert Form(made.document()).command() == form.command()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(sorted(EDITS)).flatmap(lambda path: st.tuples(st.just(path), EDITS[path]))))
+def test_the_command_line_of_a_fork_has_what_differs(edits: list[tuple[str, str]]) -> None:
+    base = spec.experiment(
+        {"data": {"batch_size": 32}, "optimizer": {"lr": 0.02}, "model": {"options": {"widths": [5]}}}
+    ).document()
+    origin = Origin(Path("abc"), "base", Kept("step-7.pt", 7, 0.0, 0), base, ())
+    form = Form(origin.document)
+    for path, text in edits:
+        if field := form.field(path):
+            form.set(field, text)
+    if form.wrong:
+        return
+    words = shlex.split(form.command_line(origin))
+    assert words[:5] == ["tdl", "fork", "abc", "--from", "step-7"]
+    document = origin.document
+    options = list(zip(words[5::2], words[6::2], strict=True))
+    change(document, [text for option, text in options if option == "--set"])
+    document["name"] = dict(options).get("--name", document["name"])
+    assert {option for option, _ in options} <= {"--set", "--name"}
+    assert spec.experiment(document) == form.experiment()
+    if not edits:
+        assert words[5:] == []
 
 
 def test_a_document_is_taken_over_and_what_cannot_be_is_named() -> None:
