@@ -26,7 +26,6 @@ from tdl_tui.widgets.spans import CellUpdate, Shown
 
 from .frame import TooSmall, palette
 from .overlay import Overlay
-from .runs import RunsScreen
 from .stops import go_on_after_stops
 
 if TYPE_CHECKING:
@@ -163,6 +162,8 @@ class Workbench(App[None]):
     def get_default_screen(self) -> Screen[Any]:
         """The table of runs; the screen of the run that was asked for, without the table beneath it."""
         if self._open_first is None:
+            from .runs import RunsScreen
+
             return RunsScreen()
         from .run import RunScreen
 
@@ -179,6 +180,7 @@ class Workbench(App[None]):
     def open_run(self, folder: Path) -> None:
         """Shows a run."""
         from .run import RunScreen
+        from .runs import RunsScreen
 
         self.push_screen(RunScreen(folder))
         if isinstance(table := self.screen_stack[0], RunsScreen):
@@ -186,6 +188,8 @@ class Workbench(App[None]):
 
     def show_runs(self, opened: Path) -> None:
         """Shows the table of runs in the place of a run's screen that has nothing beneath it."""
+        from .runs import RunsScreen
+
         self.switch_screen(RunsScreen(opened.name))
 
     def new(self, document: Mapping[str, Any] | None = None, origin: Origin | None = None) -> None:

@@ -24,9 +24,8 @@ from tdl_tui.widgets.canvas import Canvas
 from tdl_tui.widgets.diagnoses import draw_diagnoses
 from tdl_tui.widgets.live_screen import LiveScreen
 
-from .frame import KeyBar, palette
+from .frame import KeyBar, palette, workbench
 from .run_snapshot import Snapshot
-from .runs import workbench
 
 ROWS = 6
 """Diagnoses that are listed at once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.app import App
@@ -17,6 +17,9 @@ from textual.strip import Strip
 from tdl_tui.widgets.canvas import Canvas
 from tdl_tui.widgets.lines import Piece, ink, line
 from tdl_tui.widgets.palette import Palette, palette_of
+
+if TYPE_CHECKING:
+    from .app import Workbench
 
 _WRITTEN = {
     "up": "↑",
@@ -48,6 +51,14 @@ _WRITTEN = {
 
 _TEXTUALS = ("app.focus_next", "app.focus_previous", "screen.copy_text")
 """Actions that every screen of Textual's has and that do nothing here."""
+
+
+def workbench(node: DOMNode) -> Workbench:
+    """The app that a widget or a screen belongs to."""
+    from .app import Workbench
+
+    assert isinstance(node.app, Workbench)
+    return node.app
 
 
 def written(key: str) -> str:

@@ -24,11 +24,10 @@ from .choose import Choice, ChooseScreen
 from .explanation import Explanation
 from .form import Form, text_of
 from .form_view import FormView
-from .frame import Banner, KeyBar
+from .frame import Banner, KeyBar, workbench
 from .preview import Preview
 from .preview_pane import PreviewPane
 from .preview_training import obstacle
-from .runs import workbench
 
 if TYPE_CHECKING:
     from tdl_tui.worker.origin import Origin

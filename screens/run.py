@@ -20,7 +20,7 @@ from tdl_tui.runs.records import State
 from tdl_tui.widgets.chart_view import SMOOTHING, View, following, next_scale
 
 from .chart_memory import kind_of
-from .frame import KeyBar
+from .frame import KeyBar, workbench
 from .run_charts import ChartPanel, Look
 from .run_gradients import GradientPanel
 from .run_machine import MachinePanel
@@ -30,7 +30,6 @@ from .run_series import SeriesPanel
 from .run_snapshot import Snapshot, Wants
 from .run_steering import Steering
 from .run_time import MOMENTS_A_SECOND, first, moments, moved, played
-from .runs import workbench
 
 PATIENCE = 0.5
 """Seconds for which another program may have it locked before that is said."""

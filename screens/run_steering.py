@@ -197,7 +197,7 @@ class Steering(LiveScreen[None]):
         self._choose_from("Fork from", self._fork)
 
     def _fork(self, chosen: Kept) -> None:
-        from .runs import workbench
+        from .frame import workbench
 
         def found(origin: Any) -> None:
             self.say("")
@@ -211,7 +211,7 @@ class Steering(LiveScreen[None]):
 
     def _choose_checkpoint(self, title: str, then: Callable[[Kept], None], found: list[Kept]) -> None:
         from .choose import Choice, ChooseScreen
-        from .runs import workbench
+        from .frame import workbench
         from .runs_table import age
 
         if not found:

@@ -20,7 +20,7 @@ from tdl_tui.widgets.lines import Piece, ink
 from tdl_tui.widgets.live_screen import LiveScreen
 from tdl_tui.widgets.palette import Palette
 
-from .frame import Banner, KeyBar, palette
+from .frame import Banner, KeyBar, palette, workbench
 from .runs_table import SORTS, Paper, View, arrange, branches_of, centred, detail, fitted, table
 
 if TYPE_CHECKING:
@@ -154,14 +154,6 @@ class Detail(Canvas):
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         return [detail(self.run, palette(self.app), width)] if self.run else []
-
-
-def workbench(node: Canvas | LiveScreen[None]) -> Workbench:
-    """The app that a widget or a screen belongs to."""
-    from .app import Workbench
-
-    assert isinstance(node.app, Workbench)
-    return node.app
 
 
 class RunsScreen(LiveScreen[None]):

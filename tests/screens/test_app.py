@@ -27,7 +27,11 @@ Until = Any
 
 
 @pytest.mark.parametrize(
-    ("screen", "lighter"), [("app", ("sqlite3", "tdl_tui.screens.run")), ("run", ("tdl_tui.screens.diagnoses",))]
+    ("screen", "lighter"),
+    [
+        ("app", ("sqlite3", "tdl_tui.screens.run", "tdl_tui.screens.runs")),
+        ("run", ("tdl_tui.screens.diagnoses", "tdl_tui.screens.runs_table")),
+    ],
 )
 def test_the_first_screen_waits_for_nothing_heavy(screen: str, lighter: tuple[str, ...]) -> None:
     heavy = ("torch", "numpy", "pydantic", "typer", "PIL", "tdl_tui.spec", *lighter)
