@@ -13,19 +13,14 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widgets import Static
 
-from tdl_tui.diagnosis.changes import changed
 from tdl_tui.diagnosis.told import Told, told
-from tdl_tui.plugins.faults import PluginError
-from tdl_tui.plugins.named import refuse_unnamed
 from tdl_tui.runs.records import Diagnosis
-from tdl_tui.runs.text import printable
-from tdl_tui.spec import SpecError
 from tdl_tui.widgets.canvas import Canvas
 from tdl_tui.widgets.diagnoses import draw_diagnoses
-from tdl_tui.widgets.live_screen import LiveScreen
 
-from .frame import KeyBar, palette, workbench
+from .frame import KeyBar, palette
 from .run_snapshot import Snapshot
+from .run_steering import Steering
 
 ROWS = 6
 """Diagnoses that are listed at once."""
@@ -64,22 +59,14 @@ class DiagnosisList(Canvas):
         return draw_diagnoses(known, self.cursor, width, ROWS, palette(self.app))
 
 
-def show_diagnoses(screen: LiveScreen[None], snapshot: Snapshot) -> None:
-    """Lists the diagnoses of a run above its screen, and opens the form where the change of one is wanted."""
-    bench, summary = workbench(screen), snapshot.summary
+def show_diagnoses(screen: Steering, snapshot: Snapshot) -> None:
+    """Lists the diagnoses of a run above its screen, and has the change of one tried out where that is wanted."""
 
     def answered(chosen: Diagnosis | None) -> None:
-        if chosen is None:
-            return
-        try:
-            refuse_unnamed(bench.home, summary.experiment)  # the form would read them
-            document = changed(summary.experiment, {**chosen.change, "name": ""})
-        except (PluginError, SpecError) as error:  # of a run from somebody else
-            bench.notify(printable(str(error)), severity="error", markup=False)
-        else:
-            bench.new(document)
+        if chosen is not None:
+            screen.try_out(chosen.change)
 
-    bench.push_screen(DiagnosesScreen(told(summary.diagnoses, snapshot.events)), answered)
+    screen.app.push_screen(DiagnosesScreen(told(snapshot.summary.diagnoses, snapshot.events)), answered)
 
 
 class DiagnosesScreen(ModalScreen[Diagnosis | None]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,6 +12,7 @@ from textual import work
 from textual.binding import Binding, BindingType
 
 from tdl_tui.runs.records import State
+from tdl_tui.runs.text import printable
 from tdl_tui.widgets.live_screen import LiveScreen
 from tdl_tui.widgets.numbers import brief, size
 
@@ -179,6 +180,12 @@ class Steering(LiveScreen[None]):
 
         self.app.push_screen(TuneScreen(*found), answered)
 
+    def try_out(self, change: Mapping[str, Any]) -> None:
+        """Opens the form with the run's experiment, its values as they are by now, and some of them changed."""
+        from .frame import workbench
+
+        self._find_out("looking up the values …", partial(_changed, change=change), workbench(self).new)
+
     # -------------------------------------------------------------------------------------------------- checkpoints
 
     def action_roll_back(self) -> None:
@@ -236,7 +243,7 @@ class Steering(LiveScreen[None]):
         try:
             found = ask(self.folder)
         except Exception as error:  # noqa: BLE001  # whatever a damaged run raises is one line
-            self.app.call_from_thread(self.say, str(error), bad=True)
+            self.app.call_from_thread(self.say, printable(str(error)), bad=True)
         else:
             self.app.call_from_thread(self.say, "")
             self.app.call_from_thread(then, found)
@@ -249,6 +256,16 @@ def _in_force(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
     with RunReader(folder) as reader:
         return reader.summary().experiment, settings(folder)
+
+
+def _changed(folder: Path, change: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's experiment, without its name, with the values in force and then those of `change`, by path."""
+    from tdl_tui.diagnosis.changes import changed
+    from tdl_tui.plugins.named import refuse_unnamed
+
+    experiment, settings = _in_force(folder)
+    refuse_unnamed(folder.parent.parent, experiment)  # the form would read them
+    return changed(experiment, {**settings, **change, "name": ""})
 
 
 def _kept(folder: Path) -> list[Kept]:

@@ -121,16 +121,24 @@ def ill(*held: Diagnosis, past: tuple[Diagnosis, ...] = ()) -> Snapshot:
     )
 
 
+def kept(home: Path, shown: Snapshot, **settings: float) -> Path:
+    """The folder of such a run, of which these values have been changed since."""
+    made = create(home, shown.summary.experiment, title="slow")
+    with RunWriter(made.folder) as writer:
+        writer.update(state=State.FINISHED, settings=settings)
+    return made.folder
+
+
 def listed(app: Workbench) -> str:
     canvas = app.screen.query_one(DiagnosisList)
     return "\n".join(canvas.render_line(y).text for y in range(canvas.size.height))
 
 
-async def test_d_lists_what_holds_and_what_is_over_and_enter_tries_it(bench: Bench, until: Until) -> None:
-    app = bench()
+async def test_d_lists_what_holds_and_what_is_over_and_enter_tries_it(bench: Bench, until: Until, home: Path) -> None:
+    app, shown = bench(), ill(SLOW, past=(replace(SLOW, rule="stalls", word="stalls", change={}),))
+    folder = kept(home, shown)
     async with app.run_test(size=(100, 30)) as pilot:
-        source = Playing(ill(SLOW, past=(replace(SLOW, rule="stalls", word="stalls", change={}),)))
-        await app.push_screen(RunScreen(Path("unused"), lambda: source))
+        await app.push_screen(RunScreen(folder, lambda: Playing(shown)))
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.snapshot)
         await pilot.press("d")
         await until(pilot, lambda: isinstance(app.screen, DiagnosesScreen) and "lr too low" in listed(app))
@@ -146,6 +154,21 @@ async def test_d_lists_what_holds_and_what_is_over_and_enter_tries_it(bench: Ben
         tried = app.screen._view.form.experiment()
         assert tried.optimizer.lr == 1.0 and not tried.name
         assert tried.model.architecture == "softmax_regression"
+
+
+async def test_a_trial_begins_with_the_values_that_are_in_force(bench: Bench, until: Until, home: Path) -> None:
+    app, shown = bench(), ill(SLOW)
+    folder = kept(home, shown, **{"optimizer.lr": 0.5, "optimizer.weight_decay": 0.25, "training.epochs": 7})
+    async with app.run_test(size=(100, 30)) as pilot:
+        await app.push_screen(RunScreen(folder, lambda: Playing(shown)))
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.snapshot)
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, DiagnosesScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, NewScreen))
+        assert isinstance(app.screen, NewScreen)
+        tried = app.screen._view.form.experiment()
+    assert (tried.optimizer.lr, tried.optimizer.weight_decay, tried.training.epochs) == (1.0, 0.25, 7)
 
 
 async def test_a_run_without_diagnoses_says_so(bench: Bench, until: Until) -> None:
