@@ -9,15 +9,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from math import isfinite, log, nan
 from statistics import median
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from tdl_tui.registry import OPTIMIZERS, DataShape
 from tdl_tui.runs.bottleneck import WAITED_FOR
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.runs.records import LAYER_COLUMNS, Event, LayerSample, Matrix, Progress
-from tdl_tui.runs.undone import all_events, holding
-from tdl_tui.settables import PATHS, changed
+from tdl_tui.runs.records import LAYER_COLUMNS, LayerSample, Matrix, Progress
+from tdl_tui.runs.undone import all_events
 from tdl_tui.spec import Experiment
+
+from . import in_force
+from .in_force import InForce
 
 SERIES = (
     "train/loss",
@@ -38,8 +40,6 @@ SAMPLES = 8
 """The newest layer samples, and matrices of a name, that are kept."""
 THROUGH_TIME = "through_time/"
 """What the names of the matrices that rules look at begin with."""
-SETTING = ("set", "undo")
-"""The verbs that change values."""
 SHORTEST = 20
 """Steps of the shortest part of a training that is called recent."""
 WAITING = 2**16
@@ -302,8 +302,7 @@ class Recalled:
     """What a run has on record up to a step: of its series and samples what rules look at, and by which values it
     trained."""
 
-    experiment: Experiment
-    changes: dict[str, int]
+    in_force: InForce
     series: dict[str, Recorded]
     first_loss: float
     first_gradient: float
@@ -328,10 +327,8 @@ def recall(reader: RunReader, launched: Experiment, step: int) -> Recalled:
         series[name] = Recorded(stretches, tail, buckets[0].count + buckets[0].nonfinite)
     firsts = [reader.first(name) for name in ("train/loss", "grad/norm")]
     loss, gradient = (point.value if point is not None and point.step == 1 <= step else nan for point in firsts)
-    experiment, changes = in_force(launched, all_events(reader), step)
     return Recalled(
-        experiment,
-        changes,
+        in_force.of_events(launched, all_events(reader), step),
         series,
         loss,
         gradient,
@@ -354,26 +351,13 @@ def _newest(read: Callable[[int], _Sample | None], step: int) -> tuple[_Sample, 
     return tuple(samples)
 
 
-def in_force(launched: Experiment, events: Iterable[Event], step: int) -> tuple[Experiment, dict[str, int]]:
-    """The experiment as what was done up to `step` has left it; and the step after which each value that was changed
-    holds, by path."""
-    values: dict[str, Any] = {}
-    changes: dict[str, int] = {}
-    for event in holding(events):
-        if event.step <= step and event.data.get("verb") in SETTING and not event.data.get("refused"):
-            new = {path: event.data[path] for path in PATHS if path in event.data}
-            values.update(new)
-            changes.update(dict.fromkeys(new, event.step))
-    return changed(launched, values), changes
-
-
 def of_reader(reader: RunReader, launched: Experiment) -> Evidence:
     """A run as its folder has it, launched with the experiment. What was not recorded is left as unknown."""
     summary, facts = reader.readable_summary(), reader.facts()
     known = recall(reader, launched, summary.progress.step)
     sizes = facts.get("splits")
     return Evidence(
-        known.experiment,
+        known.in_force.experiment,
         launched.shape,
         validation=int(sizes.get("validation", 0)) if isinstance(sizes, dict) else 0,
         progress=summary.progress,
@@ -384,5 +368,5 @@ def of_reader(reader: RunReader, launched: Experiment) -> Evidence:
         layer_samples=known.layer_samples,
         through_time=known.through_time,
         message=summary.message,
-        changes=known.changes,
+        changes=known.in_force.changes,
     )

@@ -1,4 +1,5 @@
-"""A run's events, and which of them a roll back has undone: what happened at the steps after the one gone back to."""
+"""A run's events, and which of them a roll back has undone: what happened at the steps after the one gone back to, and
+the changes of values at that step that its checkpoint knows nothing of."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 ROLLBACK = "rollback"
 """The verb of the command; its event is of the step that was gone back to."""
+SETTING = ("set", "undo")
+"""The verbs that change values."""
 
 
 def all_events(reader: RunReader) -> Iterator[Event]:
@@ -29,14 +32,18 @@ def is_rollback(event: Event) -> bool:
 
 
 def undone(events: Sequence[Event]) -> frozenset[int]:
-    """The ids of the events, oldest first, that lie after the step of a later roll back."""
+    """The ids of the events, oldest first, that a later roll back has undone. (Before a roll back's event said which
+    commands its checkpoint had `heard`, none of its own step were taken to be.)"""
     found: set[int] = set()
-    back = inf
+    back: float = inf
+    heard: object = None
     for event in reversed(events):
-        if event.step > back:
+        data = event.data
+        unknown = isinstance(heard, list) and data.get("verb") in SETTING and data.get("command") not in heard
+        if event.step > back or (event.step == back and unknown):
             found.add(event.id)
-        elif is_rollback(event):
-            back = event.step
+        elif is_rollback(event) and event.step < back:
+            back, heard = event.step, data.get("heard")
     return frozenset(found)
 
 

@@ -18,13 +18,13 @@ from torch import Tensor
 
 from tdl_tui.data.prepare import Prepared
 from tdl_tui.diagnosis.evidence import SAMPLES, SERIES, THROUGH_TIME, Evidence, Recorded, of_reader, recall
+from tdl_tui.diagnosis.in_force import InForce
 from tdl_tui.diagnosis.rules import diagnose, since
 from tdl_tui.diagnosis.watch import KIND, Watch
 from tdl_tui.runs.reader import RunReader, diagnosis
 from tdl_tui.runs.records import Diagnosis, LayerSample, Matrix, Progress, State
 from tdl_tui.runs.undone import all_events, holding
 from tdl_tui.runs.writer import RunWriter
-from tdl_tui.settables import changed, differing
 from tdl_tui.spec import Experiment, SpecError, experiment
 
 from .recorder import Recorder
@@ -45,11 +45,11 @@ class Diagnosing:
     def __init__(self, recorder: Recorder, launched: Experiment, prepared: Prepared, device: str) -> None:
         """`device` is a torch device's type."""
         self._recorder = recorder
-        self._launched = self._experiment = launched
+        self._launched = launched
         self._prepared = prepared
         self._device = device
         self._input_size = _size(prepared.probe_inputs)
-        self._changes: list[tuple[str, int]] = []  # paths of values, and the steps after which they were changed
+        self._in_force = InForce(launched)
         self._settings: dict[str, Any] = {}
         self._progress = Progress()
         self._series: dict[str, Recorded] = {}
@@ -70,8 +70,7 @@ class Diagnosing:
             known = recall(reader, self._launched, step)
             held = [diagnosis(document) for document in reader.facts().get("diagnoses", [])]
             self._watch = Watch(held, holding(all_events(reader)))
-        self._experiment, self._changes = known.experiment, list(known.changes.items())
-        self._settings = differing(known.experiment, self._launched)
+        self._in_force, self._settings = known.in_force, known.in_force.values
         self._series = known.series
         self._samples.extend(known.layer_samples)
         self._through_time = {name: deque(found, SAMPLES) for name, found in known.through_time.items()}
@@ -131,10 +130,8 @@ class Diagnosing:
 
     def _change(self, settings: dict[str, Any]) -> None:
         """Values are others from here on."""
-        before, self._experiment = self._experiment, changed(self._launched, settings)
         self._settings = dict(settings)
-        step = self._newest
-        self._changes += [(path, step) for path in differing(self._experiment, before)]
+        self._in_force.put(settings, self._newest)
         self._paid = self._due = 0.0  # seldom enough
 
     @property
@@ -150,7 +147,8 @@ class Diagnosing:
         self._samples = deque((s for s in self._samples if s.step <= step), SAMPLES)
         for name, found in self._through_time.items():
             self._through_time[name] = deque((matrix for matrix in found if matrix.step <= step), SAMPLES)
-        self._changes = [change for change in self._changes if change[1] <= step]
+        self._in_force.go_back(step)
+        self._settings = self._in_force.values
         before = self._watch.held
         self._watch.go_back(step)
         self._tell(before)
@@ -177,7 +175,7 @@ class Diagnosing:
     def _evidence(self) -> Evidence:
         prepared = self._prepared
         return Evidence(
-            self._experiment,
+            self._in_force.experiment,
             prepared.shape,
             prepared.class_counts,
             prepared.target_variance,
@@ -192,7 +190,7 @@ class Diagnosing:
             self._layer_names,
             tuple(self._samples),
             {name: tuple(found) for name, found in self._through_time.items()},
-            changes=dict(self._changes),
+            changes=self._in_force.changes,
         )
 
     def _tell(self, before: list[Diagnosis]) -> None:

@@ -295,7 +295,8 @@ def roll_back(trainer: Trainer, wanted: RollBack) -> list[Command]:
     """Goes back to what a checkpoint holds, and returns the commands that came after the one that asked for it.
 
     First the checkpoint becomes the last one, of which a resume goes on; then all that was recorded after it is
-    dropped. A worker that is killed between the two leaves a run that has not been rolled back yet.
+    dropped. A worker that is killed between the two leaves a run that has not been rolled back yet. The event says
+    which values are in force, and which commands of the step gone back to the checkpoint had heard.
     """
     assert wanted.command is not None
     assert trainer.kept is not None
@@ -317,7 +318,8 @@ def roll_back(trainer: Trainer, wanted: RollBack) -> list[Command]:
     trainer.recorder.drop_after(step, again)
     trainer.begin_again()
     text = f"rolled back from step {came:,} to step {step:,} ({wanted.name}): what came after is dropped{left}"
-    acknowledge(trainer, wanted.command, text, {"to": wanted.name, "from_step": came})
+    more = {"to": wanted.name, "from_step": came, "settings": settings.in_force(trainer)}
+    acknowledge(trainer, wanted.command, text, {**more, "heard": trainer.heard.get(step, [])})
     return wanted.rest
 
 

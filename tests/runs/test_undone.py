@@ -31,6 +31,22 @@ def test_an_earlier_roll_back_is_undone_by_one_that_goes_farther_back() -> None:
     assert undone(events) == {2, 3, 4}
 
 
+def test_of_the_step_itself_a_change_of_a_value_that_the_checkpoint_has_not_heard_is_undone() -> None:
+    events = [
+        event(1, 400, verb="set", command="in it"),
+        event(2, 400, verb="checkpoint", command="kept"),
+        event(3, 400, verb="set", command="after it"),
+        event(4, 900, verb="set", command="later"),
+        event(5, 400, verb="rollback", heard=["in it"]),
+        event(6, 400, verb="set", command="since"),
+    ]
+    assert undone(events) == {3, 4}
+    further = [*events, event(7, 400, verb="rollback", heard=["in it", "after it"])]
+    assert undone(further) == {4, 6}  # to another checkpoint of the same step
+    silent = [event(1, 400, verb="set", command="one"), event(2, 400, verb="rollback")]
+    assert undone(silent) == set()  # of a roll back that does not say what was heard
+
+
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=20))
 def test_the_steps_of_what_holds_never_go_back(made: list[tuple[int, bool]]) -> None:
     events: list[Event] = []

@@ -33,6 +33,7 @@ from tdl_tui.data.batches import Batches
 from tdl_tui.diagnosis import limits
 from tdl_tui.diagnosis.changes import changed
 from tdl_tui.diagnosis.evidence import SERIES, of_reader, recall
+from tdl_tui.diagnosis.in_force import of_events
 from tdl_tui.diagnosis.rules import RULES, diagnose
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Event, State
@@ -394,6 +395,33 @@ def test_a_roll_back_undoes_what_was_said_of_the_steps_after_it(tmp_path: Path, 
     assert recording.facts["diagnoses"] == []
 
 
+def test_a_roll_back_undoes_a_change_that_came_after_its_checkpoint_at_the_same_step(
+    tmp_path: Path, at_every_step: None
+) -> None:
+    slow = described(optimizer={"name": "sgd", "lr": 1e-6}, training={"epochs": 8})
+    kept, there = Asked("checkpoint", id="kept"), {"to": "step-60.pt"}
+    before = Asked("set", {"optimizer.weight_decay": 0.1}, "before")
+    after = Asked("set", {"optimizer.lr": 0.1}, "after")
+    recording, trainer = asked_of(slow, {60: [before, kept, after], 100: [Asked("rollback", there)]}, tmp_path)
+    assert (trainer.experiment.optimizer.lr, trainer.experiment.optimizer.weight_decay) == (1e-6, 0.1)
+    first, over, again = told_of(recording, RATE)
+    assert (first, over, again[1]) == ((limits.EARLIEST, False), (61, True), False)
+    assert again[0] == 60 + limits.LAYER_SAMPLES  # not afresh: the value was never another
+    known = of_events(slow, recording.events, 180)
+    assert (known.experiment, known.changes) == (trainer.experiment, {"optimizer.weight_decay": 60})
+
+
+def test_a_roll_back_to_the_best_weights_leaves_values_as_they_are(tmp_path: Path, at_every_step: None) -> None:
+    chosen = described(training={"epochs": 4})
+    lower, back_to_best = Asked("set", {"optimizer.lr": 1e-9}, "set"), Asked("rollback", {"to": "best.pt"}, "back")
+    plan = {30: [lower, Asked("checkpoint")], 40: [back_to_best]}
+    recording, trainer = asked_of(chosen, plan, tmp_path)
+    (back,) = (event for event in recording.events if event.data.get("verb") == "rollback")
+    known = of_events(chosen, recording.events, trainer.position.step)
+    assert back.step < 30 and known.experiment == trainer.experiment
+    assert known.changes == {"optimizer.lr": back.step}  # the steps up to there had the value of the launch
+
+
 def test_a_resume_knows_which_values_are_in_force(tmp_path: Path) -> None:
     chosen = toy()
     folder = new_run(tmp_path, chosen)
@@ -407,7 +435,7 @@ def test_a_resume_knows_which_values_are_in_force(tmp_path: Path) -> None:
         ):
             writer.event("command", "", step, data)
     with RunReader(folder) as reader:
-        held, early = recall(reader, chosen, 40), recall(reader, chosen, 12)
+        held, early = recall(reader, chosen, 40).in_force, recall(reader, chosen, 12).in_force
     assert (held.experiment.optimizer.lr, held.experiment.optimizer.weight_decay) == (1e-3, 0.1)
     assert held.changes == {"optimizer.lr": 30, "optimizer.weight_decay": 35}
     assert (early.experiment.optimizer.lr, early.changes) == (0.5, {"optimizer.lr": 10})

@@ -10,7 +10,7 @@ from toy_training import Asked, AtSteps, Recording, run_toy, toy
 
 from tdl_tui.runs.commands import COMMANDS
 from tdl_tui.runs.records import Event, State
-from tdl_tui.settables import PATHS
+from tdl_tui.settables import PATHS, values_of
 from tdl_tui.spec import Experiment
 from tdl_tui.training import checkpoints
 from tdl_tui.training.history import replay, standing
@@ -125,7 +125,8 @@ def test_a_roll_back_drops_what_came_after_and_says_so(tmp_path: Path) -> None:
     assert [at for at, _ in recording.series["train/loss"]] == list(range(1, step + 1))
     (event,) = (event for event in recording.events if event.data.get("verb") == "rollback")
     assert event.text == "rolled back from step 8 to step 4 (step-4.pt): what came after is dropped"
-    assert event.data == {"command": "asked", "verb": "rollback", "to": "step-4.pt", "from_step": 8, "who": "ann@box"}
+    said = {"command": "asked", "verb": "rollback", "to": "step-4.pt", "from_step": 8, "who": "ann@box", "heard": []}
+    assert event.data == {**said, "settings": values_of(toy().document())}
     assert event.step == 4
     assert "refused: a roll back cannot be undone: what came after step 4 is gone" in answers(recording)
 
