@@ -11,9 +11,12 @@ from tdl_tui.runs.home import HomeError
 from tdl_tui.runs.schema import UnreadableRun
 from tdl_tui.spec import SpecError
 from tdl_tui.worker.checks import LaunchError
-from tdl_tui.worker.steer import SteerError
+from tdl_tui.worker.steer import AskedWrongly, SteerError
 
-REFUSALS = (typer.TyperException, SpecError, PluginError, UnknownName, HomeError, LaunchError, UnreadableRun)
+REFUSALS = (
+    *(typer.TyperException, SpecError, PluginError, UnknownName, HomeError, LaunchError, UnreadableRun),
+    AskedWrongly,
+)
 """Something was asked wrongly."""
 FAILURES = (SteerError, CommandError)
 """What was asked was right, and failed."""

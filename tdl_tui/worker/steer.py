@@ -5,6 +5,7 @@ Each function returns, with one line to show, when the run has acknowledged it. 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +31,10 @@ ENDED = (State.FINISHED, State.STOPPED, State.FAILED, State.LOST)
 
 class SteerError(Exception):
     """Why a run does not do what it was told, in one line."""
+
+
+class AskedWrongly(SteerError):
+    """No run would do that: there is no such value or checkpoint."""
 
 
 def pause(folder: Path, timeout: float = SECONDS) -> str:
@@ -137,16 +142,22 @@ def rollback(folder: Path, to: str = "last", timeout: float = SECONDS) -> str:
     dropped."""
     summary = _summary(folder)
     if summary.state not in LIVE:
-        raise SteerError(f"{_out_of_reach(summary)}; tdl fork {summary.id} --from {to} goes on from a checkpoint")
+        reason = _out_of_reach(summary)
+        with contextlib.suppress(SteerError):
+            start = checkpoint_of(folder, to).short
+            reason = f"{reason}; tdl fork {summary.id} --from {start} goes on from there"
+        raise SteerError(reason)
     return _command(summary, folder, "rollback", timeout, to=checkpoint_of(folder, to).name)
 
 
 def checkpoint_of(folder: Path, name: str) -> kept.Kept:
-    """The checkpoint of a run that a person means. Raises SteerError."""
+    """The checkpoint of a run that a person means. Raises SteerError, AskedWrongly where there is none such."""
     try:
         with RunReader(folder) as reader:
             return kept.choose(kept.kept(folder, reader), name)
-    except (kept.UnknownCheckpoint, UnreadableRun) as error:
+    except kept.UnknownCheckpoint as error:
+        raise AskedWrongly(f"{folder.name}: {error}") from None
+    except UnreadableRun as error:
         raise SteerError(f"{folder.name}: {error}") from None
 
 
@@ -171,9 +182,9 @@ def _settings(experiment: Mapping[str, Any], values: Mapping[str, Any]) -> dict[
             found = settable(name, experiment)
             settings[found.path] = found.check(value, experiment)
         except SpecError as error:
-            raise SteerError(str(error)) from None
+            raise AskedWrongly(str(error)) from None
     if not settings:
-        raise SteerError("nothing to change; say NAME=VALUE, as lr=3e-4")
+        raise AskedWrongly("nothing to change; say NAME=VALUE, as lr=3e-4")
     return settings
 
 

@@ -44,8 +44,15 @@ class Program:
 
     def refuses(self, *arguments: str) -> str:
         """The one line that says why not."""
+        return self._refuses(arguments, 1)
+
+    def blames(self, *arguments: str) -> str:
+        """The one line that says what was asked wrongly."""
+        return self._refuses(arguments, 2)
+
+    def _refuses(self, arguments: tuple[str, ...], status: int) -> str:
         done = self._tdl(*arguments)
-        assert done.status in (1, 2)
+        assert done.status == status, done.err
         assert done.err.count("\n") == 1, done.err
         return done.err.strip()
 
@@ -83,7 +90,8 @@ def test_a_training_is_steered_by_every_verb_and_forked(program: Program) -> Non
         "set", run, "lr=5e-4", "dropout=0.3"
     )
     assert "steps in all; the schedule cosine goes by them" in program.says("set", run, "epochs=500000")
-    assert "there are lr, weight_decay, clip_norm" in program.refuses("set", run, "momentum=0.5")
+    assert "there are lr, weight_decay, clip_norm" in program.blames("set", run, "momentum=0.5")
+    assert "must be 0 to 0.95" in program.blames("set", run, "dropout=1")
     assert "training.epochs: epoch" in program.refuses("set", run, "epochs=1")
     assert program.says("undo", run).startswith("undone: epochs 500,000 → 1,000,000")
     assert program.says("undo", run).startswith("undone: learning rate 0.0005 → 0.001, dropout 0.3 → 0.1")
@@ -94,7 +102,7 @@ def test_a_training_is_steered_by_every_verb_and_forked(program: Program) -> Non
     step = int(program.says("checkpoint", run).rpartition(" ")[2].replace(",", ""))
     assert f"to step {step:,} (step-{step}.pt)" in program.says("rollback", run, "--to", str(step))
     assert "it holds weights alone" in program.says("rollback", run, "--to", "best")
-    assert "there is no checkpoint nowhere; there is " in program.refuses("rollback", run, "--to", "nowhere")
+    assert "there is no checkpoint nowhere; there is " in program.blames("rollback", run, "--to", "nowhere")
     assert "a roll back cannot be undone" in program.refuses("undo", run)
 
     program.says("pause", run)
@@ -116,8 +124,8 @@ def test_a_training_is_steered_by_every_verb_and_forked(program: Program) -> Non
     }
 
     epochs = f"training.epochs={ended.progress.epoch + 1}"
-    assert "no epoch is left" in program.refuses("fork", run, "--set", "training.epochs=1")
-    widths = program.refuses("fork", run, "--set", "model.options.widths=[7]")
+    assert "no epoch is left" in program.blames("fork", run, "--set", "training.epochs=1")
+    widths = program.blames("fork", run, "--set", "model.options.widths=[7]")
     assert "hidden1.weight is 7 × 64 in this network, 128 × 64 in the checkpoint" in widths
     child = json.loads(program.says("fork", run, "--set", epochs, "--name", "child", "--json"))
     assert (child["state"], child["epochs"]) == ("finished", ended.progress.epoch + 1)

@@ -18,7 +18,7 @@ from tdl_tui.runs import home as runs_home
 from tdl_tui.runs.records import State
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.worker import steer
-from tdl_tui.worker.steer import SteerError
+from tdl_tui.worker.steer import AskedWrongly, SteerError
 from tdl_tui.worker.watch import CommandWatcher
 
 VERBS = {
@@ -137,10 +137,26 @@ def test_a_lost_run_says_what_would_help(tmp_path: Path) -> None:
 )
 def test_only_a_sensible_learning_rate_is_sent(tmp_path: Path, values: dict[str, Any], says: str) -> None:
     folder, lock_fd = make(tmp_path, State.RUNNING)
-    with pytest.raises(SteerError, match=says):
+    with pytest.raises(AskedWrongly, match=says):
         steer.set_value(folder, values)
     os.close(lock_fd)
     assert commands.pending(folder) == []
+
+
+def test_a_roll_back_names_only_a_checkpoint_that_is_there(tmp_path: Path) -> None:
+    folder, lock_fd = make(tmp_path, State.RUNNING)
+    with RunWriter(folder) as writer:
+        writer.event("checkpoint", "checkpoint at step 4", 4, {"name": "step-4.pt"})
+    (folder / "checkpoints" / "step-4.pt").write_bytes(b"weights")
+    with pytest.raises(AskedWrongly, match="there is no checkpoint 7; there is step-4"):
+        steer.rollback(folder, "7")
+    with RunWriter(folder) as writer:
+        writer.update(state=State.FINISHED)
+    os.close(lock_fd)
+    with pytest.raises(SteerError, match=f"has finished already; tdl fork {folder.name} --from step-4 goes on from"):
+        steer.rollback(folder, "4")
+    with pytest.raises(SteerError, match=r"has finished already$"):
+        steer.rollback(folder, "7")
 
 
 def test_a_refusal_of_the_worker_is_raised(tmp_path: Path) -> None:
