@@ -558,10 +558,10 @@ def _complete_options(draft: dict[str, Any], section: str, entry: Entry, problem
 def _nearest_option(name: str, known: tuple[str, ...], registry: Registry[Any]) -> str:
     if near := nearest(name, known):
         return f'; nearest: "{near}"'
+    there = f"; it has {', '.join(known)}" if known else ""
     owned = {option.name: entry.name for entry in reversed(tuple(registry)) for option in entry.options}
-    if near := nearest(name, tuple(owned)):
-        return f"; {owned[near]} has {near}"
-    return f"; it has {', '.join(known)}" if known else ""
+    near = nearest(name, tuple(owned))
+    return f"{there}; {owned[near]} has {near}" if near else there
 
 
 def _fits_together(draft: Mapping[str, Any], shape: DataShape, problems: list[Problem]) -> None:

@@ -207,7 +207,12 @@ WRONG = [
     ("optimizer.lr = [1e-3]", "optimizer.lr", "got [0.001]"),
     ("optimizer.lr = {start = 1}", "optimizer.lr", "got a section"),
     ("optimizer.options.betas = [0.9]", "optimizer.options.betas", "must be 2 numbers in brackets"),
-    ("optimizer.options.momentum = 0.9", "optimizer.options.momentum", "no such option; momentum has momentum"),
+    (
+        "optimizer.options.momentum = 0.9",
+        "optimizer.options.momentum",
+        "no such option; it has betas, eps, amsgrad; momentum has momentum",
+    ),
+    ("model.options.hidden = 9", "model.options.hidden", "no such option; it has widths, activation, norm, dropout"),
     ("optimizer.options.momentun = 0.9", "optimizer.options.momentun", "momentum has momentum"),
     ('[optimizer]\nname = "momentum"\noptions.momentum = 0', "optimizer.options.momentum", "must be above 0"),
     ("training.epochs = 0", "training.epochs", "must be a whole number at least 1, got 0"),
