@@ -158,9 +158,9 @@ class TuneScreen(ModalScreen[dict[str, Any] | None]):
 
     CSS_PATH = "tune.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,tab", "move(1)", "choose", key_display="↑ ↓"),
         Binding("enter", "take", "change"),
         Binding("escape", "leave", "never mind"),
-        Binding("down,tab", "move(1)", "next", show=False),
         Binding("up,shift+tab", "move(-1)", "previous", show=False),
     ]
 

@@ -55,7 +55,8 @@ def classes_rows(document: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         if number
     ]
     worst = sorted(pair for pair in shares if pair[0] < 1)[:SHOWN]
-    rows = [("worst", f"{', '.join(f'{name(at)} {percent(share)}' for share, at in worst)} ({part})" if worst else "")]
+    known = ", ".join(f"{name(at)}: {percent(share)}" for share, at in worst)
+    rows = [("worst", f"{known} ({part})" if worst else "")]
     wrong = mistakes(found["confusion"] or ())[:SHOWN]
     said = ", ".join(f"{name(one.right)} taken for {name(one.said)} ({grouped(one.count)})" for one in wrong)
     return [*rows, ("mistakes", said)]

@@ -52,7 +52,7 @@ def test_the_worst_and_the_mistakes_come_first(make_run: MakeRun, tdl: Tdl) -> N
     folder = recorded(make_run("named"), Matrix("confusion", 20, 0.0, ROWS))
     shown = tdl("show", folder.name).out
     bird = printable(NAMES[2])
-    assert f"worst     {bird} 40.0 %, cat 66.7 % (validation)" in shown
+    assert f"worst     {bird}: 40.0 %, cat: 66.7 % (validation)" in shown
     assert f"mistakes  {bird} taken for cat (2), cat taken for dog (1), {bird} taken for dog (1)" in shown
     assert "\x1b" not in shown
 
@@ -62,7 +62,7 @@ def test_of_many_classes_there_is_no_confusion(make_run: MakeRun) -> None:
     found = classes(folder)
     assert found is not None
     assert found["validation"] == {"step": 5, "right": [1, 0, 2], "number": [4, 0, 2], "confusion": None}
-    assert classes_rows(found) == [("worst", "0 25.0 % (validation)"), ("mistakes", "")]
+    assert classes_rows(found) == [("worst", "0: 25.0 % (validation)"), ("mistakes", "")]
 
 
 @pytest.mark.parametrize("rows", [((1.0, 2.0, 3.0),), ((-1.0,),), ((float("nan"), 1.0), (0.0, 1.0)), ()])

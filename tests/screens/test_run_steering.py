@@ -17,6 +17,7 @@ from tdl_tui.runs.writer import RunWriter
 from tdl_tui.screens.app import Workbench
 from tdl_tui.screens.choose import ChooseScreen
 from tdl_tui.screens.confirm import ConfirmScreen
+from tdl_tui.screens.frame import KeyBar
 from tdl_tui.screens.line_editor import LineEditor
 from tdl_tui.screens.new import NewScreen
 from tdl_tui.screens.run import RunScreen
@@ -113,6 +114,7 @@ async def test_the_same_key_takes_a_stop_at_the_epochs_end_back(desk: Desk) -> N
 async def test_a_value_is_changed_where_all_are_listed(desk: Desk) -> None:
     await desk.press("t")
     await desk.comes(TuneScreen)
+    assert "↑ ↓ choose  enter change" in desk.app.screen.query_one(KeyBar).render_line(0).text
     await desk.press("down", *"0.01", "enter")
     await desk.done("set_value")
     assert desk.wheel.asked == [("set_value", {"optimizer.weight_decay": 0.01})]
