@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tdl_tui.plugins.named import refuse_unnamed
 from tdl_tui.runs.home import find_home
 from tdl_tui.spec import NAMED, assign_text, experiment
 from tdl_tui.worker.checks import check_batch, check_device
@@ -32,6 +33,7 @@ def fork(
 ) -> int:
     """Launch a new run that begins with a checkpoint of another, and follow it."""
     begun = origin(folder_of(run), start)
+    refuse_unnamed(find_home(), begun.experiment)  # its plugins would be executed
     document = begun.document
     if name is not None:
         document["name"] = name
