@@ -160,13 +160,17 @@ def _start(
 
 def _fork(trainer: Trainer, origin: dict[str, Any], parent: dict[str, Any]) -> None:
     """Begins with a checkpoint of another run, and says what of it could not be taken over. Of the same data the
-    examples that were followed there are followed here."""
+    examples that were followed there are followed here, unless fewer are asked for."""
     before = experiment(parent["experiment"])
     anew = forks.adopt(trainer, origin, before)
-    if same_examples(trainer.experiment.document(), before.document()):
-        trainer.following.add_missing(parent.get("probes", ()))
-    text = f"begins with {parent['checkpoint']} of {parent['run']}, step {trainer.position.step:,}"
-    trainer.recorder.event("fork", "; ".join([text, *anew]), trainer.position.step, {"anew": anew})
+    now, step = trainer.experiment, trainer.position.step
+    if same_examples(now.document(), before.document()) and now.telemetry.probes >= before.telemetry.probes:
+        try:
+            trainer.following.add_missing(parent.get("probes", ()))
+        except DataError as error:  # the files have changed, or the split was drawn by another version
+            trainer.recorder.event("warning", str(error), step)
+    text = f"begins with {parent['checkpoint']} of {parent['run']}, step {step:,}"
+    trainer.recorder.event("fork", "; ".join([text, *anew]), step, {"anew": anew})
 
 
 def _follow(trainer: Trainer, examples: list[int], step: int) -> None:

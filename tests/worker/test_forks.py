@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,12 @@ def test_a_fork_that_is_killed_goes_on_as_other_runs_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "as_many"),
-    [({"optimizer__lr": 0.01}, 6), ({"telemetry__probes": 64}, 46), ({"data__split_seed": 1}, 5)],
+    [
+        ({"optimizer__lr": 0.01}, 6),
+        ({"telemetry__probes": 64}, 46),
+        ({"telemetry__probes": 3}, 3),
+        ({"data__split_seed": 1}, 5),
+    ],
 )
 def test_the_examples_that_were_followed_are_followed(changes: dict[str, Any], as_many: int, tmp_path: Path) -> None:
     """Those that a person added too, where the data are the same; none is taken twice."""
@@ -164,6 +170,15 @@ def test_the_examples_that_were_followed_are_followed(changes: dict[str, Any], a
     assert sample is not None
     assert len(now) == len(set(now)) == len(sample.outputs) == as_many
     assert (set(before) <= set(now)) == (as_many >= 6)
+
+
+def test_an_example_that_is_trained_on_is_not_followed_and_that_is_said(tmp_path: Path) -> None:
+    begun = origin(parent(tmp_path, ended=False))
+    trained_on = int(prepare(experiment(CHOSEN), tmp_path, torch.device("cpu")).splits.train[0])
+    with RunReader(forked(replace(begun, probes=(trained_on,)))) as reader:
+        (warning,) = [event.text for event in reader.events() if event.kind == "warning"]
+        assert trained_on not in {probe.index for probe in reader.probes()}
+    assert warning.startswith(f"example {trained_on} is trained on")
 
 
 def test_what_does_not_suit_begins_anew_and_is_said(tmp_path: Path) -> None:
