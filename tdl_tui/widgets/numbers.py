@@ -20,13 +20,14 @@ def real(value: float, digits: int = 3) -> str:
 
 
 def scientific(value: float) -> str:
-    """A value of any size in seven cells or fewer: "1.2e-3", "nan", "inf"; zero is "0"."""
+    """A value of any size in seven cells or fewer: "1.2e-3", "-1e-10", "nan", "inf"; zero is "0"."""
     if not math.isfinite(value):
         return real(value)
     if value == 0:
         return "0"
-    mantissa, _, power = f"{value:.1e}".partition("e")
-    return f"{mantissa}e{int(power)}"
+    (more, power), (one, its_power) = (f"{value:.{digits}e}".split("e") for digits in (1, 0))
+    said = f"{more}e{int(power)}"
+    return said if len(said) <= 7 else f"{one}e{int(its_power)}"
 
 
 def norm(value: float) -> str:
