@@ -225,7 +225,7 @@ def test_energy_is_power_over_time(busy: Trained) -> None:
     assert used / seconds == pytest.approx(sum(watts) / len(watts), rel=0.5)
 
 
-def test_a_gpu_with_next_to_nothing_to_do_is_told(tmp_path: Path) -> None:
+def test_a_gpu_with_next_to_nothing_to_do_is_not_said_to_wait_for_data(tmp_path: Path) -> None:
     run = trained(tmp_path, SMALL, {"training": {"epochs": 150}})
     assert run.mean("system/gpu") < 60
     assert not run.rules() & {"data_bound", "does_not_fit"}
@@ -262,7 +262,7 @@ def test_a_checkpoint_is_copied_beside_the_training(tmp_path: Path) -> None:
     assert kept["position"]["step"] == run.summary.progress.step
 
 
-def test_every_second_is_accounted_for(tmp_path: Path) -> None:
+def test_no_second_is_counted_twice(tmp_path: Path) -> None:
     started = time.perf_counter()
     run = trained(tmp_path, SMALL)
     assert run.summary.progress.seconds <= time.perf_counter() - started
