@@ -249,10 +249,10 @@ class RunScreen(Steering):
         # The whole screen goes to another moment at once: when that has been read.
         choices = replace(self.choices, at=self.snapshot.at if self.snapshot else None)
         notice = self.query_one(NoticePanel)
-        noticed = notice.display
+        noticed = notice.lines(self.size.width)
         notice.take(self.snapshot, choices)
         fits = self.query_one(MachinePanel).fits(self.snapshot, self.size)
-        if _wants(self.snapshot) != self._wanted or not fits or notice.display != noticed:
+        if _wants(self.snapshot) != self._wanted or not fits or notice.lines(self.size.width) != noticed:
             self._arrange()
         for panel in self.query(Panel):
             if panel.display:
@@ -277,7 +277,8 @@ class RunScreen(Steering):
         available = self.size.height - 3 - machine
         rows, layers, drawn = self._wanted = _wants(self.snapshot)
         charts, middle, happenings = heights(available, rows, layers, drawn=drawn)
-        happenings -= self.query_one(NoticePanel).display  # which comes and goes: nothing else moves for it
+        notice = self.query_one(NoticePanel).lines(self.size.width)
+        happenings = max(1, happenings - notice)  # it comes and goes: where it is short, nothing else moves for it
         for row, height in zip(panels.children, (charts, middle, happenings), strict=True):
             inside = [child.id for child in row.children]
             row.display = not enlarged or enlarged in inside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -101,8 +102,17 @@ def _setting(snapshot: Snapshot) -> list[str]:
 _CHOSEN = (("model", "architecture"), ("optimizer", "name"))
 
 
+NOTICE_LINES = 3
+"""The most that a notice takes."""
+
+
+def noticed(text: str, width: int) -> list[str]:
+    """A notice in lines beside its sign; what three do not hold is cut."""
+    return textwrap.wrap(text, max(width - 4, 20), max_lines=NOTICE_LINES, placeholder=" …")
+
+
 class NoticePanel(Panel):
-    """One line: what went wrong with the run, or what became of the last command."""
+    """What went wrong with the run, or what became of the last command: a line, of a narrow screen some more."""
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
@@ -122,8 +132,14 @@ class NoticePanel(Panel):
         """What is to be said now, "" for nothing."""
         return self.said or (self.snapshot.notice or said_of_state(self.snapshot.summary) if self.snapshot else "")
 
+    def lines(self, width: int) -> int:
+        """How many lines it takes on a screen of that width, 0 where there is nothing to say."""
+        return len(noticed(self.text(), width))
+
     def _arrange(self) -> None:
-        self.display = bool(self.text())
+        lines = self.lines(self.app.size.width)
+        self.display = lines > 0
+        self.styles.height = lines
         self.paint()
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
@@ -134,7 +150,11 @@ class NoticePanel(Panel):
         usual = bool(self.said) or (not held and state in _USUAL)
         color = colors.bad if wrong else colors.accent if usual else colors.caution
         sign = "✗" if wrong else "›" if usual else "!"
-        return [line([(f" {sign} ", ink(color, bold=True)), (self.text(), ink(color))], width)]
+        signs = (sign, *" " * NOTICE_LINES)
+        return [
+            line([(f" {sign} ", ink(color, bold=True)), (part, ink(color))], width)
+            for sign, part in zip(signs, noticed(self.text(), width), strict=False)
+        ]
 
     def _damaged(self) -> bool:
         return bool(self.snapshot and self.snapshot.summary.damage)

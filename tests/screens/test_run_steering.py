@@ -135,6 +135,24 @@ async def test_a_wrong_value_is_marked_and_not_taken(desk: Desk) -> None:
     assert not desk.wheel.asked
 
 
+@pytest.mark.parametrize("size", [(72, 20), (80, 24), (120, 40)])
+async def test_a_long_refusal_is_said_whole(bench: Bench, until: Until, size: tuple[int, int]) -> None:
+    refusal = "there is no checkpoint 7; there is last, previous, step-6918, step-6844, step-5000, step-4000, best"
+    app, shot = bench(), snapshot()
+    async with app.run_test(size=size) as pilot:
+        await app.push_screen(screen := RunScreen(Path("unused"), lambda: Playing(shot)))
+        await until(pilot, lambda: screen.snapshot is shot)
+        notice, charts = screen.query_one(NoticePanel), screen.query_one("#loss")
+        height = charts.size.height
+        screen.say(refusal, bad=True)
+        await until(pilot, lambda: notice.size.height)
+        lines = [notice.render_line(y).text.strip() for y in range(notice.size.height)]
+        assert " ".join(lines) == f"✗ {refusal}" and len(lines) == (1 if size[0] == 120 else 2)
+        await pilot.press("escape")
+        await until(pilot, lambda: not notice.display)
+        assert charts.size.height == height
+
+
 async def test_a_roll_back_asks_which_checkpoint_and_whether(desk: Desk) -> None:
     await desk.press("R")
     await desk.comes(ChooseScreen)
