@@ -23,7 +23,7 @@ def fork(
     run: Run,
     *,
     start: Annotated[
-        str, typer.Option("--from", metavar="STEP|last|best|NAME", help="the checkpoint; else the last")
+        str, typer.Option("--from", metavar="STEP|last|best|NAME", help="a checkpoint, see tdl show; else the last")
     ] = "last",
     assignments: Assignments = None,
     name: Annotated[str | None, typer.Option("--name", help="what to call the new run")] = None,

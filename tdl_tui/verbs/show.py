@@ -13,7 +13,7 @@ from tdl_tui.settables import said, values_of
 from tdl_tui.spec import toml
 from tdl_tui.worker import steer
 
-from . import classes, costs, reports
+from . import checkpoints, classes, costs, reports
 from .options import Json, Run
 from .reports import age, best_text, count, number, progress_text, span, table
 from .which_run import folder_of, summary_of
@@ -24,11 +24,17 @@ def show(run: Run, as_json: Json = False) -> None:
     folder = folder_of(run)
     summary = summary_of(folder)
     spent, settings = costs.costs(folder, summary.experiment), steer.settings(folder)
-    counted = classes.classes(folder)
+    counted, there = classes.classes(folder), checkpoints.checkpoints(folder)
     if as_json:
-        reports.print_json({**reports.run_document(summary, folder), "settings": settings, "classes": counted, **spent})
+        own = {"settings": settings, "classes": counted, "checkpoints": there}
+        reports.print_json({**reports.run_document(summary, folder), **own, **spent})
     else:
-        more = [*classes.classes_rows(counted), *settings_rows(summary.experiment, settings), *costs.costs_rows(spent)]
+        more = [
+            *classes.classes_rows(counted),
+            *settings_rows(summary.experiment, settings),
+            *checkpoints.checkpoints_rows(there),
+            *costs.costs_rows(spent),
+        ]
         reports.say(run_text(summary, folder, more))
 
 

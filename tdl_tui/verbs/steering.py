@@ -62,7 +62,7 @@ def evaluate(run: Run, as_json: Json = False) -> None:
 def rollback(
     run: Run,
     to: Annotated[
-        str, typer.Option("--to", metavar="STEP|last|best|NAME", help="the checkpoint; else the last")
+        str, typer.Option("--to", metavar="STEP|last|best|NAME", help="a checkpoint, see tdl show; else the last")
     ] = "last",
     as_json: Json = False,
 ) -> None:
