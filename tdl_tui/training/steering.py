@@ -201,7 +201,7 @@ def checkpoint(trainer: Trainer, arguments: Arguments) -> Carried:
     step = trainer.position.step
     name = f"step-{step}.pt"
     trainer.checkpoint(name)
-    return f"checkpoint at step {step:,}", {"name": name}
+    return f"checkpoint at step {step:,} kept as {name}", {"name": name}
 
 
 def probe(trainer: Trainer, arguments: Arguments) -> str:

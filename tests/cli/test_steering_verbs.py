@@ -99,7 +99,7 @@ def test_a_training_is_steered_by_every_verb_and_forked(program: Program) -> Non
 
     ends = ("a validation is under way", "epoch ends at this step")  # short epochs end just there now and then
     assert program.says_at_last("evaluate", run, unless=ends).startswith("validated at step ")
-    step = int(program.says("checkpoint", run).rpartition(" ")[2].replace(",", ""))
+    step = int(program.says("checkpoint", run).rpartition(" kept as step-")[2].removesuffix(".pt"))
     assert f"to step {step:,} (step-{step}.pt)" in program.says("rollback", run, "--to", str(step))
     assert "it holds weights alone" in program.says("rollback", run, "--to", "best")
     assert "there is no checkpoint nowhere; there is " in program.blames("rollback", run, "--to", "nowhere")
