@@ -17,6 +17,7 @@ from tdl_tui.widgets.live_screen import LiveScreen
 from tdl_tui.widgets.numbers import brief, size
 
 from .confirm import AskScreen, ConfirmScreen
+from .frame import workbench
 
 if TYPE_CHECKING:
     from tdl_tui.runs.kept import Kept
@@ -182,8 +183,6 @@ class Steering(LiveScreen[None]):
 
     def try_out(self, change: Mapping[str, Any]) -> None:
         """Opens the form with the run's experiment, its values as they are by now, and some of them changed."""
-        from .frame import workbench
-
         self._find_out("looking up the values …", partial(_changed, change=change), workbench(self).new)
 
     # -------------------------------------------------------------------------------------------------- checkpoints
@@ -204,8 +203,6 @@ class Steering(LiveScreen[None]):
         self._choose_from("Fork from", self._fork)
 
     def _fork(self, chosen: Kept) -> None:
-        from .frame import workbench
-
         def found(origin: Any) -> None:
             self.say("")
             workbench(self).new(origin.document, origin)
@@ -218,7 +215,6 @@ class Steering(LiveScreen[None]):
 
     def _choose_checkpoint(self, title: str, then: Callable[[Kept], None], found: list[Kept]) -> None:
         from .choose import Choice, ChooseScreen
-        from .frame import workbench
         from .runs_table import age
 
         if not found:
