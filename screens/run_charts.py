@@ -30,13 +30,13 @@ from tdl_tui.widgets.chart_view import (
     zoom,
     zoomed,
 )
-from tdl_tui.widgets.curves import Curve, Ruler, curve_of, reading, ruler, y_span
+from tdl_tui.widgets.curves import Curve, Reading, Ruler, curve_of, reading, ruler, y_span
 from tdl_tui.widgets.events import SIGNS
 from tdl_tui.widgets.growing import Growing
 from tdl_tui.widgets.lines import fit, ink, line
 from tdl_tui.widgets.numbers import brief
 from tdl_tui.widgets.palette import Palette
-from tdl_tui.widgets.series_groups import Plot
+from tdl_tui.widgets.series_groups import Plot, unit_of
 
 from .confirm import AskScreen
 from .frame import palette
@@ -175,7 +175,7 @@ class Charting(Panel):
             width=width,
             height=height,
             palette=ground,
-            notes=notes(view, window, zoomed=vertical.zoom is not None),
+            notes=notes(view, window, zoomed=vertical.zoom is not None, unit=unit_of(plot.title)),
             marks=marks_of(snapshot, plot, self.choices.at, window, along, happened),
             chosen=chosen,
         )
@@ -298,9 +298,9 @@ def suited(view: View, plot: Plot) -> View:
     return replace(view, log_x=False) if view.scale == "clock" and view.log_x else view
 
 
-def notes(view: View, window: Span | None, *, zoomed: bool) -> list[str]:
-    """How a chart is drawn, where that is not as usual."""
-    said = []
+def notes(view: View, window: Span | None, *, zoomed: bool, unit: str = "") -> list[str]:
+    """In what a chart counts, and how it is drawn, where that is not as usual."""
+    said = [unit] if unit else []
     if window is not None:
         said.append("follows" if view.follow else "holds still")
     if zoomed:
@@ -365,7 +365,7 @@ def curves_of(snapshot: Snapshot, plot: Plot, view: View, window: Span | None, c
             view,
             steps_per_epoch=each,
             start=snapshot.started,
-            latest=snapshot.latest.get(name, math.nan),
+            latest=snapshot.values.get(name) if snapshot.at is None else None,
         )
         for index, (label, name) in enumerate(plot.series)
     ]
@@ -418,12 +418,19 @@ def marks_of(
     cursor, readings = None, None
     if at is not None:
         cursor = along.place(at)
-        readings = tuple(reading(buckets_of(snapshot, name, window), at) for _, name in plot.series)
+        readings = tuple(stood_at(snapshot, name, window, at) for _, name in plot.series)
     best = snapshot.stood.best
     starred = None
     if best is not None and any(name == best.series for _, name in plot.series):
         starred = (along.place(best.step), best.value)
     return Marks(cursor, at, readings, happened, starred)
+
+
+def stood_at(snapshot: Snapshot, name: str, window: Span | None, at: int) -> Reading | None:
+    """What a series stood at at a step: its point, or its bucket until the snapshot has come to that step."""
+    if snapshot.at == at and name in snapshot.values:
+        return Reading(snapshot.values[name])
+    return reading(buckets_of(snapshot, name, window), at)
 
 
 def happenings(events: Sequence[Event], along: Ruler, colors: Palette) -> tuple[Happening, ...]:

@@ -14,7 +14,7 @@ from tdl_tui.widgets.chart_view import Grid
 from tdl_tui.widgets.lines import Piece, beside, height_of, ink, line
 from tdl_tui.widgets.series_groups import LAYERED, PARTS, Plot, plots
 
-from .frame import palette
+from .frame import palette, written
 from .run_charts import CHARTS, Charting
 from .run_snapshot import Snapshot, Wants
 
@@ -40,6 +40,7 @@ class SeriesPanel(Charting):
     """A page of charts, of which one is chosen: keys for values work on it, enter enlarges it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "all", "all charts", group=CHARTS),
         Binding("enter", "one", "enlarge one", group=CHARTS, tooltip="the chosen chart, and back"),
         Binding("down", "select(1)", "next chart", show=False, group=CHARTS),
         Binding("up", "select(-1)", "previous chart", show=False, group=CHARTS),
@@ -52,7 +53,6 @@ class SeriesPanel(Charting):
         Binding("j", "together", "join", show=False, group=CHARTS, tooltip="series that belong together in one chart"),
         Binding("g", "choose", "choose", group=CHARTS, tooltip="which series are shown, by group or one by one"),
         Binding("slash", "filter", "filter", group=CHARTS, tooltip="series by words, or by /a regular expression/"),
-        Binding("escape", "all", "all charts", show=False, group=CHARTS),
     ]
 
     def __init__(self, title: str, key: str, *, id: str) -> None:
@@ -127,7 +127,9 @@ class SeriesPanel(Charting):
             said.insert(0, (f"{printable(grid.filter)}  ", ink(colors.accent)))
         each = self._each(charts)
         if len(charts) > each and not self._alone:
-            said.append((f"  page {self._at(charts) // each + 1}/{-(-len(charts) // each)}", ink(colors.text)))
+            page, pages = self._at(charts) // each + 1, -(-len(charts) // each)
+            said.append((f"  {written('pagedown' if page < pages else 'pageup')} ", ink(colors.accent)))
+            said.append((f"page {page}/{pages}", ink(colors.text)))
         return said
 
     def _each(self, charts: Sequence[Plot]) -> int:

@@ -12,11 +12,23 @@ from typing import Any, Protocol, TypeVar, get_args
 from tdl_tui.registry import DATASETS, DataShape, Kind, Task
 from tdl_tui.runs.bottleneck import shares
 from tdl_tui.runs.reader import RunReader, unreadable_summary
-from tdl_tui.runs.records import LAYER_COLUMNS, Bucket, Event, LayerSample, Matrix, Probe, ProbeSample, State, Summary
+from tdl_tui.runs.records import (
+    LAYER_COLUMNS,
+    Bucket,
+    Event,
+    LayerSample,
+    Matrix,
+    Point,
+    Probe,
+    ProbeSample,
+    State,
+    Summary,
+)
 from tdl_tui.runs.schema import Damaged, Locked, UnreadableRun
 from tdl_tui.runs.series import NO_POINTS, Grown
 from tdl_tui.runs.text import printable
 from tdl_tui.runs.undone import is_rollback
+from tdl_tui.widgets.series_groups import LAYERED
 
 EVENTS = 500
 """How many of the newest events are kept at hand."""
@@ -74,12 +86,13 @@ def _step(sample: _Sampled) -> int:
 class Snapshot:
     """A run as it was read at one time. `started` is the time that counts as 0, `reach` the newest step.
 
-    `names` are all series, `close_up` those within the steps of `span`, which were wanted. `notice` says why it cannot
-    be read now, and that it was read before, "" where it could be.
+    `names` are all series, `close_up` those within the steps of `span`, which were wanted; `values` what the charted
+    ones end with, of which a bucket knows the mean alone (layers have but samples). `notice` says why it cannot be read
+    now, and that it was read before, "" where it could be.
 
-    Looking back, `at` is the step that is looked at, and `time` when that was (NaN where that is not known): `latest`,
-    `outputs`, `layer_sample`, `matrix` and `happened` are what the screen showed then. All else is the whole run's, and
-    held still: `summary` alone goes on.
+    Looking back, `at` is the step that is looked at, and `time` when that was (NaN where that is not known): `values`,
+    `latest`, `outputs`, `layer_sample`, `matrix` and `happened` are what the screen showed then. All else is the whole
+    run's, and held still: `summary` alone goes on.
 
     `sampled` are the steps at which layers or probes were sampled, `eventful` those at which something happened that
     no roll back has undone, both ascending.
@@ -93,6 +106,7 @@ class Snapshot:
     span: tuple[int, int] | None = None
     matrix_names: tuple[str, ...] = ()
     matrices: Mapping[str, tuple[Matrix, ...]] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
     latest: Mapping[str, float] = field(default_factory=dict)
     layer_names: tuple[str, ...] = ()
     parameter_names: tuple[str, ...] = ()
@@ -228,7 +242,8 @@ class Source:
         """The snapshot at a moment: a row of each table, and a point of each series, found by the step."""
         reader, samples, matrices = self._reader, history.layer_samples, history.matrices
         outputs = reader.probe_sample(at) if history.probes else None
-        points = {name: reader.last(name, at) for name in history.latest}
+        points = {name: reader.last(name, at) for name in {**history.latest, **history.values}}
+        known = _values(points)
         if history.layer_names:
             samples = _with(samples, reader.layer_sample(at))
         if matrices:
@@ -239,14 +254,15 @@ class Source:
         moment = replace(
             history,
             at=at,
-            latest={name: point.value for name, point in points.items() if point is not None},
+            values={name: value for name, value in known.items() if name in history.values},
+            latest={name: value for name, value in known.items() if name in history.latest},
             outputs=outputs,
             layer_samples=samples,
             matrices=matrices,
             events=events,
         )
-        known = [sample for sample in (outputs, moment.layer_sample, *points.values()) if sample is not None]
-        newest = max(known, key=_step, default=None)
+        taken = [sample for sample in (outputs, moment.layer_sample, *points.values()) if sample is not None]
+        newest = max(taken, key=_step, default=None)
         _check(moment, () if moment.layer_sample is None else (moment.layer_sample,))
         return replace(moment, time=newest.time if newest else math.nan)
 
@@ -283,10 +299,7 @@ class Source:
             close_up = {name: tuple(reader.buckets(name, max(8, columns // 2), *span)) for name in charted}
         matrix_names = reader.matrix_names()
         matrices = {name: tuple(reader.matrices(name, columns)) for name in matrix_names if name in wants.matrices}
-        for name, buckets in series.items():  # of what is not finite a bucket only knows that it is not
-            if buckets and not buckets[-1].count:
-                newest[name] = reader.last(name)
-        latest = {name: point.value for name, point in newest.items() if point is not None}
+        ends = {name: reader.last(name) for name in charted if not name.startswith(LAYERED)}
         layer_names = before.layer_names or tuple(printable(name) for name in reader.layer_names())
         probes = before.probes if len(before.probes) == reader.probe_count() else tuple(reader.probes())
         outputs = reader.probe_sample() if probes else None
@@ -300,7 +313,8 @@ class Source:
             close_up=close_up,
             matrix_names=tuple(map(printable, matrix_names)),
             matrices=matrices,
-            latest={**_time(reader, summary, names), **latest},
+            values=_values(ends),
+            latest={**_time(reader, summary, names), **_values(newest)},
             layer_names=layer_names,
             parameter_names=before.parameter_names
             or (_names(reader.facts().get("parameter_names")) if "parameters" in wants.matrices else ()),
@@ -383,6 +397,10 @@ def _time(reader: RunReader, summary: Summary, names: Sequence[str]) -> dict[str
 
 CHARTED = frozenset(f"{part}/{figure}" for part in ("train", "val") for figure in ("loss", "accuracy", "r2"))
 LATEST = frozenset({"lr", "speed/samples_per_s"})
+
+
+def _values(points: Mapping[str, Point | None]) -> dict[str, float]:
+    return {name: point.value for name, point in points.items() if point is not None}
 
 
 def _check(snapshot: Snapshot, samples: Sequence[LayerSample]) -> None:

@@ -95,6 +95,14 @@ def _one_two_five(low: float, high: float) -> list[float]:
     return [mantissa * 10.0**power for power in range(first, last + 1) for mantissa in (1, 2, 5)]
 
 
+def _orders(span: Span) -> list[float]:
+    """The ticks of a logarithmic span; where fewer than two lie within it, it is so narrow that those of a linear one
+    suit it."""
+    if not span.log:
+        return []
+    return [n for n in _one_two_five(span.low, span.high) if span.low * 0.999 <= n <= span.high * 1.001]
+
+
 def _step(least: float) -> float:
     power = 10.0 ** math.floor(math.log10(least))
     return next(step * power for step in _STEPS if step * power >= least * (1 - 1e-9))
@@ -104,8 +112,7 @@ def ticks(span: Span, most: int) -> list[tuple[float, str]]:
     """At most `most` round values within the span, ascending, with labels of the same decimals."""
     if most < 1:
         return []
-    if span.log:
-        values = [n for n in _one_two_five(span.low, span.high) if span.low * 0.999 <= n <= span.high * 1.001]
+    if len(values := _orders(span)) > 1:
         if len(values) > most:
             values = [n for n in values if f"{n:.0e}"[0] == "1"]
         every = math.ceil(len(values) / most)
@@ -178,7 +185,7 @@ def x_ticks(span: Span, scale: Scale, most: int) -> list[tuple[float, str]]:
     most = max(2, most)
     if scale == "value":
         return ticks(span, most)
-    if span.log:
+    if len(_orders(span)) > 1:
         label = elapsed if scale == "time" else counted
         return [(value, label(value)) for value, _ in ticks(span, most)]
     wide = span.high - span.low

@@ -68,12 +68,13 @@ def draw_chart(
     notes: Sequence[str] = (),
     marks: Marks = NO_MARKS,
     chosen: bool = False,
+    unit: str = "",
 ) -> list[Strip]:
     """The chart with its heading, its vertical and its horizontal axis.
 
     At the right of the heading stands what is given, else the curves' names with their newest values, or with those
     at the cursor. A curve without a name has no letter at its end. `notes` say how it is drawn, as far as there is
-    room.
+    room; `unit` what the horizontal axis counts, where that is not what the view's does.
     """
     rule = ink(palette.faint)
     aside = right is None and len(curves) > FEW and width >= LIST_FROM and height > 3
@@ -86,10 +87,10 @@ def draw_chart(
     if height < 3 or width < 16:
         return strips[:height]
     if not aside:
-        return [*strips, *_body(curves, x, y, view, width, height - 1, palette, marks)]
+        return [*strips, *_body(curves, x, y, view, width, height - 1, palette, marks, unit)]
     beside = listed(curves, marks.readings, LISTED, height - 2, palette)
     beside += [line((), LISTED)] * (height - 1 - len(beside))
-    drawn = _body(curves, x, y, view, width - LISTED - 2, height - 1, palette, marks)
+    drawn = _body(curves, x, y, view, width - LISTED - 2, height - 1, palette, marks, unit)
     gap = line((), 2)
     return [*strips, *(Strip.join([part, gap, said]) for part, said in zip(drawn, beside, strict=False))]
 
@@ -105,7 +106,15 @@ def _noted(title: str, key: str, notes: Sequence[str], right: Sequence[Piece], w
 
 
 def _body(
-    curves: Sequence[Curve], x: Span, y: Span, view: View, width: int, height: int, palette: Palette, marks: Marks
+    curves: Sequence[Curve],
+    x: Span,
+    y: Span,
+    view: View,
+    width: int,
+    height: int,
+    palette: Palette,
+    marks: Marks,
+    unit: str,
 ) -> Sequence[Strip]:
     rows = height - 1
     labels = {_row(y.place(value), rows): label for value, label in ticks(y, max(2, rows // 3 + 1))}
@@ -114,7 +123,8 @@ def _body(
     if columns < 4:
         return []
     drawing = _placed(curves, x, y, columns, rows, marks, palette)
-    return _painted(drawing, tuple(labels.items()), x_labels(x, view.scale, gutter, columns, width), gutter, palette)
+    below = x_labels(x, view.scale, gutter, columns, width, unit)
+    return _painted(drawing, tuple(labels.items()), below, gutter, palette)
 
 
 @lru_cache(maxsize=128)
@@ -293,9 +303,9 @@ def _end(curve: Curve, x: Span, y: Span, columns: int, rows: int) -> Place | Non
 _UNITS: dict[Scale, str] = {"steps": "steps", "epochs": "epochs"}
 
 
-def x_labels(x: Span, scale: Scale, gutter: int, columns: int, width: int) -> str:
+def x_labels(x: Span, scale: Scale, gutter: int, columns: int, width: int, unit: str = "") -> str:
     text = [" "] * width
-    unit = _UNITS.get(scale, "")
+    unit = unit or _UNITS.get(scale, "")
     taken = -1
     for value, label in x_ticks(x, scale, max(2, columns // 10)):
         middle = gutter + 1 + round(x.place(value) * (columns - 1))

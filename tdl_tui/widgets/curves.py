@@ -77,11 +77,12 @@ def curve_of(
     *,
     steps_per_epoch: int,
     start: float,
-    latest: float = math.nan,
+    latest: float | None = None,
 ) -> Curve:
     """The means of the buckets as a curve; `start` is the time that counts as 0.
 
-    `latest` is the newest value where the last bucket holds nothing finite: what it is (inf, nan), a bucket forgets.
+    `latest` is the newest value: a bucket only knows its mean, which stands for it where it is not given, and forgets
+    what is not finite.
     """
     first, last, times, low, high, means, counts, missing = zip(*buckets, strict=True) if buckets else ((),) * 8
     if view.scale in ("time", "clock"):  # which stands still while a clock that was moved back catches up
@@ -94,8 +95,8 @@ def curve_of(
         lefts, rights = (tuple([step / each for step in steps]) for steps in (first, last))
     if not all(counts):
         means = tuple([mean if count else math.nan for mean, count in zip(means, counts, strict=True)])
-    if counts[-1:] > (0,):
-        latest = means[-1]
+    if latest is None:
+        latest = means[-1] if means else math.nan
     extents = zip(map(Extent, lefts, rights, low, high), counts, strict=True) if view.band else ()
     band = tuple(extent for extent, count in extents if count > 1)
     several = zip(x, counts, missing, strict=True) if any(missing) else ()

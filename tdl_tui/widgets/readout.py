@@ -44,14 +44,16 @@ def legend(
     curves: Sequence[Curve], readings: Sequence[Reading | None] | None, step: int | None, room: int, palette: Palette
 ) -> list[Piece]:
     """Each curve's name with its value in at most `room` cells: names are cut to what tells them apart, then values
-    left out; where that is too long too, there are as many as there is room for. At a cursor its `step` comes
-    first, if it fits."""
+    stand close, then are left out; where that is too long too, there are as many as there is room for. At a cursor its
+    `step` comes first, if it fits."""
     wide = FIGURE + (1 if readings is not None else 0)
     names = [curve.name for curve in curves]
     figures = [fit(figure(curve, readings, index), wide) for index, curve in enumerate(curves)]
     said = _said(curves, names, figures, palette)
     if _length(said) > room:
         said = _said(curves, _shortest(names), figures, palette)
+    if _length(said) > room:
+        said = _said(curves, _shortest(names), [text.rstrip() for text in figures], palette)
     if _length(said) > room:
         said = _said(curves, names, [""] * len(names), palette)
     if _length(said) > room:

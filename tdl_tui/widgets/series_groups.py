@@ -19,6 +19,20 @@ SHARED = 7
 """Curves that one chart holds at most: as many as there are colours."""
 _ORDER = ("train/", "val/", "test/", "lr", "grad/", "weight/", "update/", "speed/", "system/", "time/", "telemetry/")
 _FIRST = ("loss", "accuracy", "r2")
+_UNITS = {
+    "system/cpu": "%",
+    "system/gpu": "%",
+    "system/memory": "bytes",
+    "system/gpu_memory": "bytes",
+    "system/gpu_memory_own": "bytes",
+    "system/gpu_power": "W",
+    "system/gpu_temperature": "°C",
+    "system/disk_free": "bytes",
+    "system/disk_written": "bytes/s",
+    "system/energy": "J",
+    "time": "share",
+    "telemetry/spacing": "steps",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +47,13 @@ def group_of(name: str) -> str:
     """The group of a series: "train/" of "train/loss", "grad/norm/" of a layer's; "" of "lr"."""
     layered = next((prefix for prefix in LAYERED if name.startswith(prefix)), "")
     return layered or name[: name.rfind("/") + 1]
+
+
+def unit_of(name: str) -> str:
+    """In what a series, or a chart of that title, is counted; "" where its name says it or it has no unit."""
+    while name not in _UNITS and "/" in name:
+        name = name[: name.rfind("/")]
+    return _UNITS.get(name, "")
 
 
 def matcher(text: str) -> Callable[[str], bool]:

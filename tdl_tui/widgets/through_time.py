@@ -64,4 +64,5 @@ def draw_through_time(
         right=right,
         notes=("‖∂L/∂h‖ by T − t", "×: what is left of it"),
         chosen=chosen,
+        unit="T − t",
     )

@@ -182,10 +182,12 @@ def damaged(text: str) -> Snapshot:
 
 
 class Playing:
-    """A source that gives these snapshots one after the other, then nothing new but the moments that are looked at."""
+    """A source that gives these snapshots one after the other, then nothing new but the moments that are looked at,
+    whose steps are noted in `given`."""
 
     def __init__(self, *snapshots: Snapshot) -> None:
         self._left = list(snapshots)
+        self.given: list[int | None] = []
         self._at: int | None = None
         self._now: Snapshot | None = None
 
@@ -196,6 +198,7 @@ class Playing:
         if wants.at == self._at or self._now is None:
             return None
         self._at = wants.at
+        self.given.append(wants.at)
         return looked_back(self._now, wants.at)
 
     def close(self) -> None:

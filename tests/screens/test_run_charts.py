@@ -154,6 +154,10 @@ async def test_the_cursor_is_zoomed_about_and_read_out(charts: Charts) -> None:
     assert charts.view.window is not None and not charts.view.follow
     assert charts.view.window.low == pytest.approx(250) and charts.view.window.high == pytest.approx(1250)
     assert "step 500" in charts.text() and "train ≈" in charts.text()
+    screen.snapshot = replace(screen.snapshot, values={"train/loss": 0.123, "val/loss": 0.456})
+    screen.look(charts.view)
+    await charts.press("w", "w")
+    assert "train 0.123" in charts.text() and "val 0.456" in charts.text()
     assert sum("│" in row[8:] for row in charts.text().splitlines()) > 5
 
 
@@ -466,7 +470,7 @@ async def test_every_step_of_a_close_up_is_read(bench: Bench, until: Until, tmp_
         await charts.until(near)
         assert "99,960" in charts.text().splitlines()[-1]
         await charts.press("0", "6", "j")
-        assert "system/cpu ─" in charts.text("series")
+        assert "system/cpu · % ─" in charts.text("series")
         await charts.until(lambda: "⢀⠎" in charts.text("series"))
 
 

@@ -12,13 +12,23 @@ from hypothesis import strategies as st
 from textual.strip import Strip
 
 from tdl_tui.runs.records import Bucket
-from tdl_tui.widgets.axes import Scale, Span, x_ticks
+from tdl_tui.widgets.axes import Scale, Span, ticks, x_ticks
 from tdl_tui.widgets.chart import Happening, Marks, clipped, draw_chart
 from tdl_tui.widgets.chart_view import Grid, View
 from tdl_tui.widgets.curves import Curve, Extent, Reading, curve_of, reading, ruler, y_span
 from tdl_tui.widgets.palette import DARK, blended
 from tdl_tui.widgets.readout import figure, legend, listed
-from tdl_tui.widgets.series_groups import Plot, filtered, group_of, marked, matcher, plots, visible, with_marks
+from tdl_tui.widgets.series_groups import (
+    Plot,
+    filtered,
+    group_of,
+    marked,
+    matcher,
+    plots,
+    unit_of,
+    visible,
+    with_marks,
+)
 
 NAN = math.nan
 
@@ -263,6 +273,35 @@ def test_ticks_say_what_tells_them_apart(monkeypatch: pytest.MonkeyPatch) -> Non
     noon = 1_700_049_600.0
     assert [label for _, label in x_ticks(Span(noon, noon + 3600), "clock", 4)] == ["12:00", "12:30", "13:00"]
     assert [label for _, label in x_ticks(Span(1, 10_000, True), "steps", 6)] == ["1", "10", "100", "1k", "10k"]
+
+
+def test_a_series_is_counted_in_its_unit() -> None:
+    assert unit_of("system/memory") == unit_of("system/gpu_memory/3") == "bytes"
+    assert unit_of("system/gpu/0") == "%" and unit_of("system/energy/cpu") == "J" and unit_of("time/data") == "share"
+    assert unit_of("train/loss") == unit_of("lr") == unit_of("speed/samples_per_s") == unit_of("grad/norm/time") == ""
+
+
+def test_a_narrow_logarithmic_axis_has_ticks_too() -> None:
+    assert [label for _, label in x_ticks(Span(415, 585, True), "steps", 8)] == [
+        "425",
+        "450",
+        "475",
+        "500",
+        "525",
+        "550",
+        "575",
+    ]
+    assert [label for _, label in x_ticks(Span(18, 25, True), "epochs", 8)] == [
+        "18",
+        "19",
+        "20",
+        "21",
+        "22",
+        "23",
+        "24",
+        "25",
+    ]
+    assert [label for _, label in ticks(Span(0.081, 0.089, True), 5)] == ["0.082", "0.084", "0.086", "0.088"]
 
 
 # -- which series share a chart

@@ -597,8 +597,12 @@ def test_a_loss_that_is_infinite_is_said_to_be_that() -> None:
     gone = Bucket(2, 2, 2.0, math.nan, math.nan, math.nan, 0, 1)
     curve = curve_of("train", DARK.train, [gone], View(), steps_per_epoch=1, start=0.0, latest=math.inf)
     assert curve.latest == math.inf
-    here = Bucket(2, 2, 2.0, 1.0, 1.0, 1.0, 1, 0)
-    assert curve_of("train", "", [here], View(), steps_per_epoch=1, start=0.0, latest=math.inf).latest == 1.0
+
+
+def test_a_curve_ends_with_the_newest_value_or_with_the_mean_of_its_bucket() -> None:
+    bucket = Bucket(1, 4, 2.0, 1.0, 3.0, 2.0, 4, 0)
+    assert curve_of("train", "", [bucket], View(), steps_per_epoch=1, start=0.0, latest=3.0).latest == 3.0
+    assert curve_of("train", "", [bucket], View(), steps_per_epoch=1, start=0.0).latest == 2.0
 
 
 def test_a_sample_has_one_line_or_is_shown_whole() -> None:
