@@ -68,6 +68,10 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,question_mark,q,f1,enter", "dismiss", "close"),
         Binding("down,j", "scroll(1)", "scroll", key_display="↑ ↓"),
         Binding("up,k", "scroll(-1)", "up", show=False),
+        Binding("pagedown,space", "page(1)", "page", key_display="pgup pgdn"),
+        Binding("pageup", "page(-1)", "page before", show=False),
+        Binding("home", "page(-100)", "the first", show=False),
+        Binding("end", "page(100)", "the last", show=False),
     ]
 
     def __init__(self, screen: Screen[object]) -> None:
@@ -84,3 +88,7 @@ class HelpScreen(ModalScreen[None]):
 
     def action_scroll(self, lines: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def action_page(self, by: int) -> None:
+        box = self.query_one(VerticalScroll)
+        box.scroll_relative(y=by * max(1, box.scrollable_content_region.height - 1), animate=False)

@@ -21,6 +21,9 @@ from .run_snapshot import Snapshot
 ClassView = Literal["classes", "confusion", "test"]
 CLASS_VIEWS: tuple[ClassView, ...] = ("classes", "confusion", "test")
 
+EXPLAINED = 72
+"""Columns from which on it is said what the rows and columns are."""
+
 
 def matrices_of(view: ClassView) -> frozenset[str]:
     """The matrices that a view is drawn from."""
@@ -54,7 +57,11 @@ def draw_class_view(
     right: list[Piece] = [(percent(_accuracy(counts)), ink(colors.text))]
     if width >= 40:
         right += [(" at step ", ink(colors.muted)), (grouped(matrix.step), ink(colors.text))]
-    if view == "classes" or not square:
+    by_class = view == "classes" or not square
+    if width >= EXPLAINED:
+        told = "right of all, and over the run" if by_class else "rows: target  columns: predicted"
+        right.insert(0, (f"{told}   ", ink(colors.muted)))
+    if by_class:
         past = snapshot.matrices.get(matrix.name, ())
         history = [(one.step, tallies(one.rows, square=square)) for one in past if sound(one)]
         drawn = draw_class_accuracies(

@@ -238,6 +238,7 @@ def draw_class_accuracies(
         out += [line(pieces, width), *between]
     if fitting < len(ordered) and height:
         best = ordered[fitting].accuracy if ordered[fitting].total else float("nan")
-        said = f"and {count(len(ordered) - fitting)} more, of {percent(best)} and above"
+        above = " and above" if best < 1 else ""
+        said = f"and {count(len(ordered) - fitting)} more, of {percent(best)}{above}"
         out.append(line([(said, ink(palette.muted))], width))
     return out

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from textual.app import App
+from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 
 from tdl_tui.screens.app import Workbench
@@ -51,6 +52,22 @@ async def test_help_over_a_form_opens_by_f1_and_closes_by_its_own_key(bench: Ben
         assert "ctrl+l" in listed(app)
         await pilot.press("down", "j", "k", "up", "f1")
         assert isinstance(app.screen, NewScreen)
+
+
+async def test_the_keys_are_paged_through(runs: Path, bench: Bench, until: Until) -> None:
+    app = bench()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.screen.query_one(RunsTable).runs)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: app.screen.query(KeyTable))
+        box = app.screen.query_one(VerticalScroll)
+        await until(pilot, lambda: box.max_scroll_y > 0)
+        await pilot.press("pagedown")
+        await until(pilot, lambda: 0 < box.scroll_y < box.size.height)
+        await pilot.press("end")
+        await until(pilot, lambda: box.scroll_y == box.max_scroll_y)
+        await pilot.press("home")
+        await until(pilot, lambda: box.scroll_y == 0)
 
 
 async def test_no_key_is_cut(runs: Path, bench: Bench, until: Until) -> None:

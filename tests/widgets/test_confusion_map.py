@@ -61,6 +61,8 @@ def test_the_worst_come_first_where_asked_or_where_not_all_fit() -> None:
     assert order(4, worst_first=True) == ["b", "d", "a", "c"]
     assert order(3) == ["b", "d", "and"]
     assert "and 2 more, of 90.0 % and above" in draw_class_accuracies(classes, 50, 3, DARK)[2].text
+    perfect = class_accuracies([(1, [(9, 9)] * 4)], None, ("a", "b", "c", "d"))
+    assert draw_class_accuracies(perfect, 50, 3, DARK)[2].text.strip() == "and 2 more, of 100 %"
 
 
 @given(
