@@ -236,7 +236,7 @@ def _restart(summary: Summary, folder: Path, timeout: float, spare: Spare | None
         if now.pid == launched.pid and now.state is not State.STARTING:
             if now.state is State.FAILED:
                 raise SteerError(f"{now.id} failed: {now.message}")
-            return f"{now.id} goes on at step {now.progress.step}" if now.progress.step else f"{now.id} begins"
+            return f"{now.id} goes on at step {now.progress.step:,}" if now.progress.step else f"{now.id} begins"
         if not lock.held(folder) and now.pid != launched.pid:
             raise SteerError(f"{now.id} could not be resumed; see {folder / 'log.txt'}")
         time.sleep(0.02)
