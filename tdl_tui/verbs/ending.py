@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tdl_tui.cli import DONE, FAILED, FailedRequest, complain
+from tdl_tui.runs.early import stopped_early
 from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import State, Summary
 
@@ -22,7 +23,8 @@ def ended(folder: Path, summary: Summary, as_json: bool) -> int:
         with RunReader(folder) as reader:
             print_json(end_document(reader, summary) | {"events": event_documents(reader)})
     elif summary.state in (State.FINISHED, State.STOPPED):
-        say(end_text(summary))
+        with RunReader(folder) as reader:
+            say(end_text(summary, stopped_early(reader, summary)))
     match summary.state:
         case State.FAILED:
             complain(f"{folder.name} failed: {summary.message or 'see its log'} (log: {folder / 'log.txt'})")
@@ -54,8 +56,8 @@ def end_document(reader: RunReader, summary: Summary) -> dict[str, Any]:
     }
 
 
-def end_text(summary: Summary) -> str:
-    """What a training came to, on one line."""
+def end_text(summary: Summary, reason: str = "") -> str:
+    """What a training came to, on one line, and the reason where it made no more epochs."""
     progress = summary.progress
     parts = [f"{summary.id} {summary.state}"]
     if progress.step:
@@ -64,4 +66,6 @@ def end_text(summary: Summary) -> str:
         parts.append(f"best {best_text(summary)} at step {count(summary.best.step)}")
     if summary.test:
         parts.append("test " + ", ".join(f"{name} {number(value)}" for name, value in summary.test.items()))
+    if reason:
+        parts.append(reason)
     return " · ".join(parts)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tdl_tui.runs.early import stopped_early
+from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Diagnosis, Summary
 from tdl_tui.settables import said, values_of
 from tdl_tui.spec import toml
@@ -35,16 +37,19 @@ def show(run: Run, as_json: Json = False) -> None:
             *checkpoints.checkpoints_rows(there),
             *costs.costs_rows(spent),
         ]
-        reports.say(run_text(summary, folder, more))
+        with RunReader(folder) as reader:
+            reason = stopped_early(reader, summary)
+        reports.say(run_text(summary, folder, more, reason))
 
 
-def run_text(summary: Summary, folder: Path, more: Iterable[tuple[str, str]] = ()) -> str:
-    """Everything `tdl show` says of a run; `more` are lines of others, each with its label."""
-    now = time.time()
+def run_text(summary: Summary, folder: Path, more: Iterable[tuple[str, str]] = (), reason: str = "") -> str:
+    """Everything `tdl show` says of a run; `more` are lines of others, each with its label, `reason` is why a finished
+    one made no more epochs."""
+    now, why = time.time(), summary.message or reason
     rows = [
         ("run", summary.id),
         ("name", summary.name),
-        ("state", f"{summary.state}{f': {summary.message}' if summary.message else ''}"),
+        ("state", f"{summary.state}{f': {why}' if why else ''}"),
         ("progress", _progress_line(summary)),
         ("best", f"{best_text(summary)} at step {count(summary.best.step)}" if summary.best else ""),
         ("test", ", ".join(f"{name} {number(value)}" for name, value in (summary.test or {}).items())),

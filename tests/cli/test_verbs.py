@@ -13,6 +13,7 @@ from command_line import MakeRun, Tdl, tree
 
 from tdl_tui.registry import ARCHITECTURES, DATASETS, LOSSES, OPTIMIZERS, SCHEDULES, Registry
 from tdl_tui.runs import lock
+from tdl_tui.runs.writer import RunWriter
 from tdl_tui.spec import experiment
 from tdl_tui.verbs import ls
 from tdl_tui.verbs.app import VERBS
@@ -244,7 +245,8 @@ def test_ls_and_show(tdl: Tdl, make_run: MakeRun) -> None:
     documents = tdl("ls", "--json").document
     assert [document["run"] for document in documents] == [second.name, first.name]
     shown = tdl("show", "first", "--json").document
-    assert shown == {**documents[1], "settings": {}, "time": None, "energy": None, "gpus": None}
+    unknown = dict.fromkeys(("classes", "time", "energy", "gpus"))
+    assert shown == {**documents[1], "settings": {}, "checkpoints": [], **unknown}
     assert shown.keys() >= {"run", "name", "state", "pid", "host", "device", "experiment", "progress", "best", "test"}
     assert (shown["name"], shown["state"], shown["pid"]) == ("first", "finished", 4242)
     assert shown["best"] == {"series": "val/loss", "step": 4, "value": 0.5}
@@ -273,6 +275,18 @@ def test_metrics_are_every_point_as_it_was_recorded(tdl: Tdl, make_run: MakeRun)
     wrong = tdl("metrics", "last", "train/los")
     assert (wrong.status, wrong.out) == (2, "")
     assert 'nearest: "train/loss"' in wrong.err
+
+
+def test_a_training_that_was_stopped_early_says_why(tdl: Tdl, make_run: MakeRun) -> None:
+    reason = "val/loss has not improved for 3 validations: no further epoch"
+    with RunWriter(make_run("early")) as writer:
+        writer.event("early_stopping", "val/loss has not improved for 2 validations: no further epoch", 3)  # resumed
+        writer.event("early_stopping", reason, 4)
+        writer.event("state", "finished after 4 epochs", 4)
+    make_run("whole")
+    assert f"state     finished: {reason}\n" in tdl("show", "early").out
+    assert tdl("tail", "early").out.rstrip().endswith(f" · {reason}")
+    assert "state     finished\n" in tdl("show", "whole").out
 
 
 def test_tail_of_an_ended_run_says_how_it_ended(tdl: Tdl, make_run: MakeRun) -> None:
