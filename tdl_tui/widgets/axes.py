@@ -190,12 +190,18 @@ def x_ticks(span: Span, scale: Scale, most: int) -> list[tuple[float, str]]:
         return [(value, label(value)) for value, _ in ticks(span, most)]
     wide = span.high - span.low
     if scale in ("time", "clock"):
+        origin = -float(time.localtime(span.low).tm_gmtoff) if scale == "clock" else 0.0
+
+        def within(step: float) -> tuple[int, int]:
+            return math.ceil((span.low - origin) / step - 1e-9), math.floor((span.high - origin) / step + 1e-9)
+
         step = next((float(s) for s in _SECONDS if wide / s + 1 <= most), _step(wide / most / 86400) * 86400)
         if wide < 1:
             step = _step(wide / most)
-        origin = -float(time.localtime(span.low).tm_gmtoff) if scale == "clock" else 0.0
-        first = math.ceil((span.low - origin) / step - 1e-9)
-        last = math.floor((span.high - origin) / step + 1e-9)
+        first, last = within(step)
+        if first >= last and wide >= 1:  # one alone does not say how far apart things are
+            step = next((float(s) for s in _SECONDS if 0 < within(s)[1] - within(s)[0] < most), step)
+            first, last = within(step)
         values = [origin + n * step for n in range(first, last + 1)]
         return [(value, clock(value, step) if scale == "clock" else elapsed(value, step)) for value in values]
     step = max(1.0, _step(wide / most))

@@ -208,7 +208,8 @@ def draw_predictions(
 
 
 def _difference(p: Prediction) -> str:
-    return f"{p.predicted - p.target:+.3g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
+    off = p.predicted - p.target
+    return f"{'+' if off > 0 else ''}{real(off)}"
 
 
 def _round_ends(low: float, high: float) -> tuple[float, float]:

@@ -272,6 +272,7 @@ def test_ticks_say_what_tells_them_apart(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [label for _, label in x_ticks(Span(5400, 5430), "time", 4)] == ["1:30:00", "1:30:10", "1:30:20", "1:30:30"]
     noon = 1_700_049_600.0
     assert [label for _, label in x_ticks(Span(noon, noon + 3600), "clock", 4)] == ["12:00", "12:30", "13:00"]
+    assert [label for _, label in x_ticks(Span(noon + 50, noon + 270), "clock", 2)] == ["12:02", "12:04"]
     assert [label for _, label in x_ticks(Span(1, 10_000, True), "steps", 6)] == ["1", "10", "100", "1k", "10k"]
 
 
