@@ -86,7 +86,8 @@ class DiagnosesScreen(ModalScreen[Diagnosis | None]):
 
     def compose(self) -> ComposeResult:
         held = sum(one.until is None for one in self._told)
-        title = f"{held} diagnos{'is holds' if held == 1 else 'es hold'}" if self._told else "No diagnosis"
+        title = f"{held} diagnos{'is holds' if held == 1 else 'es hold'}" if held else "No diagnosis"
+        title += " holds now" if self._told and not held else ""
         with Vertical(id="dialogue", classes="wide"):
             yield Static(title, id="question", markup=False)
             yield DiagnosisList(self._told)

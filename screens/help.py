@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -18,9 +20,13 @@ from tdl_tui.widgets.palette import Palette
 
 from .frame import Hint, KeyBar, hints, palette
 
+NARROWEST = 12
+"""Columns that what is said of a key has at least."""
+
 
 def key_table(keys: Sequence[Hint], width: int, colors: Palette) -> list[Strip]:
-    """The keys under their groups' headings, in one column that never cuts a key."""
+    """The keys under their groups' headings, in one column that never cuts a key, and what is said of each, in as many
+    lines as it takes."""
     groups: dict[str, list[Hint]] = {}
     for hint in keys:
         groups.setdefault(hint.group, []).append(hint)
@@ -36,12 +42,14 @@ def key_table(keys: Sequence[Hint], width: int, colors: Palette) -> list[Strip]:
         out.append(line([(group, ink(colors.text, bold=True))], width))
         for hint in members:
             names = "  ".join(hint.keys)
+            told = textwrap.wrap(hint.help, max(width - column - described, NARROWEST)) or [""]
             pieces: list[Piece] = [
                 (names + " " * (column - cell_len(names)), ink(colors.accent)),
                 (hint.what + " " * (described - cell_len(hint.what)), ink(colors.text)),
-                (hint.help, ink(colors.muted)),
+                (told[0], ink(colors.muted)),
             ]
             out.append(line(pieces, width))
+            out += [line([(" " * (column + described) + part, ink(colors.muted))], width) for part in told[1:]]
     return out
 
 
@@ -54,7 +62,15 @@ class KeyTable(Canvas):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.styles.height = len(key_table(self._keys, 40, palette(self.app)))
+        self.take_room(self.app.size.width)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.take_room(event.size.width)
+        super().on_resize(event)
+
+    def take_room(self, width: int) -> None:
+        """Takes the lines that it needs."""
+        self.styles.height = len(key_table(self._keys, width, palette(self.app)))
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         return key_table(self._keys, width, palette(self.app))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from made_runs import NOW
 from synthetic import Playing, snapshot
+from textual.widgets import Static
 
 from tdl_tui.diagnosis.watch import News
 from tdl_tui.runs.home import create
@@ -181,6 +182,25 @@ async def test_a_run_without_diagnoses_says_so(bench: Bench, until: Until) -> No
         await until(pilot, lambda: isinstance(app.screen, DiagnosesScreen) and "No rule" in listed(app))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
+
+
+@pytest.mark.parametrize(
+    ("shown", "title"),
+    [
+        (ill(), "No diagnosis"),
+        (ill(past=(SLOW,)), "No diagnosis holds now"),
+        (ill(SLOW), "1 diagnosis holds"),
+        (ill(SLOW, LARGE, past=(EASY,)), "2 diagnoses hold"),
+    ],
+)
+async def test_the_heading_says_how_many_hold(bench: Bench, until: Until, shown: Snapshot, title: str) -> None:
+    app = bench()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.push_screen(RunScreen(Path("unused"), lambda: Playing(shown)))
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.snapshot)
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, DiagnosesScreen))
+        assert str(app.screen.query_one("#question", Static).content) == title
 
 
 # -- what a run's folder holds

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from synthetic import Playing, snapshot
 from textual.app import App
 from textual.containers import VerticalScroll
 from textual.pilot import Pilot
@@ -15,6 +16,7 @@ from tdl_tui.screens.app import Workbench
 from tdl_tui.screens.frame import hints
 from tdl_tui.screens.help import HelpScreen, KeyTable, key_table
 from tdl_tui.screens.new import NewScreen
+from tdl_tui.screens.run import RunScreen
 from tdl_tui.screens.runs import RunsScreen, RunsTable
 from tdl_tui.widgets.palette import DARK
 
@@ -78,6 +80,22 @@ async def test_no_key_is_cut(runs: Path, bench: Bench, until: Until) -> None:
         drawn = key_table(hints(app.screen), width, DARK)
         assert {strip.cell_length for strip in drawn} == {width}
         assert not any("…" in strip.text for strip in drawn)
+
+
+@pytest.mark.parametrize("size", [(72, 20), (80, 24), (120, 40)])
+async def test_what_is_said_of_a_key_is_not_cut(bench: Bench, until: Until, size: tuple[int, int]) -> None:
+    app, shot = bench(), snapshot()
+    async with app.run_test(size=size) as pilot:
+        await app.push_screen(screen := RunScreen(Path("unused"), lambda: Playing(shot)))
+        await until(pilot, lambda: screen.snapshot is shot)
+        keys = hints(screen)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen) and "Everywhere" in listed(app))
+        shown = " ".join(listed(app).split())
+        assert "…" not in shown
+        width = app.screen.query_one(KeyTable).content_size.width
+        drawn = [strip.text.rstrip() for strip in key_table(keys, width, DARK)]
+        assert [line.rstrip() for line in listed(app).splitlines()] == drawn  # all of its height
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
