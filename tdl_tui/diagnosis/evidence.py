@@ -26,6 +26,7 @@ SERIES = (
     "train/accuracy",
     "train/r2",
     "val/loss",
+    "val/accuracy",
     "grad/norm",
     "lr",
     "system/gpu",

@@ -36,11 +36,11 @@ EXPLODED = 1000.0  # times the gradient norm at the first step
 
 DEAD = 0.4  # of a layer's units
 DEAD_EXAMPLES = 16  # looked at, at least
-SATURATED = 0.8  # of a layer's values
+SATURATED = 0.8  # of a layer's values, while the recent loss is above FALLEN of a guess's
 
-OVERFITTED = 1.2  # times the lowest validation loss (Prechelt's GL above 20 %)
-OVERFITTED_MARGIN = 0.05  # times the loss of a guess: and by so much at least
-OVERFITTED_VALIDATIONS = 5
+# times the lowest validation loss (Prechelt's GL above 20 %, 30 %), and by so much of a guess's loss; either is enough
+OVERFITTED = ((1.2, 0.05), (1.3, 0.02))
+OVERFITTED_VALIDATIONS = 5  # Prechelt's strip: the lowest is the mean of one, and all of the newest are above
 
 UNDERFITTED = 0.25  # of the way from a guess to perfect
 UNDERFITTED_AFTER = 0.5  # of all steps

@@ -149,10 +149,11 @@ def _activation(evidence: Evidence) -> str:
 
 
 def saturated_units(evidence: Evidence) -> Finding | None:
-    """Sigmoids or tanhs whose values lie near their limits."""
+    """Sigmoids or tanhs whose values lie near their limits, of a network that has much to learn: one that is sure of
+    its examples has pushed its units there."""
     shares = evidence.layer_medians("saturated_share", limits.LAYER_SAMPLES)
     found = [(value, place) for place, value in enumerate(shares) if value > limits.SATURATED]
-    if not found:
+    if not found or not evidence.recent_loss > limits.FALLEN * evidence.guess:
         return None
     value, place = max(found)
     chosen = evidence.experiment

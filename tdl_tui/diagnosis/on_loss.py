@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from math import isfinite, log
+from math import inf, isfinite, log
 from statistics import median
 from typing import Any
 
 from . import limits, on_layers, on_time
-from .evidence import Evidence
+from .evidence import Evidence, Stretch
 from .finding import USUAL, Finding, figure, large_inputs, learning_rate, model_option, says, share, to_usual
 
 AFFINE = ("linear", "softmax_regression")
@@ -168,21 +168,20 @@ def oscillates(evidence: Evidence) -> Finding | None:
 
 
 def overfitting(evidence: Evidence) -> Finding | None:
-    """The validation loss has risen from its lowest while the training loss went on falling."""
-    tail = evidence.validations
-    known = [s for s in evidence["val/loss"].stretches if s.first > evidence.since and isfinite(s.mean)]
-    lowest = min(known, key=lambda stretch: stretch.mean, default=None)
-    last = [value for _, value in tail[-limits.OVERFITTED_VALIDATIONS :]]
-    if lowest is None or len(last) < limits.OVERFITTED_VALIDATIONS or tail[-len(last)][0] <= lowest.last:
+    """The validation loss has risen from its lowest while the training loss went on falling.
+
+    Both are taken over a strip of validations in a row, as a lowest of many that swing is mostly chance.
+    """
+    newest = evidence.validations[-limits.OVERFITTED_VALIDATIONS :]
+    lowest = _lowest_strip(evidence, before=newest[0][0]) if newest else None
+    if lowest is None:
         return None
-    margin = limits.OVERFITTED_MARGIN * evidence.guess
-    now, then, recent = (
-        min(last),
-        evidence["train/loss"].mean(lowest.last - evidence.window, lowest.last),
-        evidence.recent_loss,
-    )
-    risen = now > limits.OVERFITTED * lowest.mean and now - lowest.mean > margin
-    if not risen or not (recent < then and recent < now - margin):
+    losses = [value for _, value in newest]
+    now, recent = min(losses), evidence.recent_loss
+    then = evidence["train/loss"].mean(lowest.last - evidence.window, lowest.last)
+    margins = [margin * evidence.guess for ratio, margin in limits.OVERFITTED if now > ratio * lowest.mean]
+    margin = min(margins, default=inf)
+    if not now - lowest.mean > margin or not (recent < then and recent < now - margin):
         return None
     change = _regularised(evidence)
     kept = evidence.experiment.training.early_stopping.restore_best
@@ -191,10 +190,10 @@ def overfitting(evidence: Evidence) -> Finding | None:
     )
     return Finding(
         "caution",
-        f"the validation loss was {figure(lowest.mean)} at step {lowest.last:,} and is {figure(last[-1])}, while "
+        f"the validation loss was {figure(lowest.mean)} at step {lowest.last:,} and is {figure(losses[-1])}, while "
         "the training "
         f"loss fell from {figure(then)} to {figure(recent)}",
-        f"The network learns its examples by heart: what it still gains holds for them alone ({saved}).",
+        f"{_by_heart(evidence, lowest, newest[0][0])} ({saved}).",
         (
             says(change),
             "more data, or pictures that change: data.options.augmentation",
@@ -203,6 +202,31 @@ def overfitting(evidence: Evidence) -> Finding | None:
         ),
         change,
     )
+
+
+def _lowest_strip(evidence: Evidence, before: int) -> Stretch | None:
+    """The lowest mean of the validation loss over a strip that ends before a step."""
+    length = limits.OVERFITTED_VALIDATIONS
+    known = [s for s in evidence["val/loss"].stretches if evidence.since < s.first and s.last < before]
+    losses = [stretch.mean if isfinite(stretch.mean) else inf for stretch in known]
+    sums = [sum(losses[at : at + length]) for at in range(len(known) - length + 1)]
+    lowest = min(sums, default=inf)
+    if lowest == inf:
+        return None
+    at = sums.index(lowest)
+    return Stretch(known[at].first, known[at + length - 1].last, lowest / length)
+
+
+def _by_heart(evidence: Evidence, lowest: Stretch, first: int) -> str:
+    """What it means that the validation loss has risen from its lowest to what it is since step `first`."""
+    accuracy = evidence["val/accuracy"]
+    then, now = accuracy.mean(lowest.first, lowest.last), accuracy.mean(first, evidence.step)
+    if now >= then:
+        return (
+            f"The loss is up, the accuracy is not down ({share(then)} then, {share(now)} now): the network grows too "
+            "sure, also where it is wrong. It is right as often as before, but its probabilities mean less"
+        )
+    return "The network learns its examples by heart: what it still gains holds for them alone"
 
 
 def _regularised(evidence: Evidence) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class Rule:
 
 
 LATE = f"{share(limits.STALLED_AFTER)} of the training ({', '.join(limits.GATED)}: {share(limits.STALLED_GATED)})"
+_EITHER = ", or ".join(f"{ratio:g} times the lowest and by {margin:g}" for ratio, margin in limits.OVERFITTED)
 PACE = ("optimizer.lr", "training.gradient_clip_norm", "training.gradient_clip_value")
 """By which the length of steps goes."""
 HOLD = ("optimizer.weight_decay", DROPOUT)
@@ -152,8 +153,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "saturated_units",
         "saturated",
-        "sigmoids or tanhs that lie near their limits",
-        f"more than {share(limits.SATURATED)} of a layer's values",
+        "sigmoids or tanhs that lie near their limits before much is learned",
+        f"more than {share(limits.SATURATED)} of a layer's values, recent loss above {limits.FALLEN:g} of a guess's",
         "LeCun, Bottou, Orr & Müller 1998, section 4.4; Glorot & Bengio 2010",
         on_layers.saturated_units,
     ),
@@ -161,9 +162,9 @@ RULES: tuple[Rule, ...] = (
         "overfitting",
         "overfits",
         "a validation loss that has risen from its lowest while the training loss falls",
-        f"{limits.OVERFITTED_VALIDATIONS} validations in a row above {limits.OVERFITTED:g} times the lowest, and by "
-        f"{limits.OVERFITTED_MARGIN:g} of a guess's loss",
-        "Prechelt 1998, Early Stopping – But When?",
+        f"{limits.OVERFITTED_VALIDATIONS} validations in a row above {_EITHER} of a guess's loss; the lowest is a mean "
+        f"of {limits.OVERFITTED_VALIDATIONS} in a row too",
+        "Prechelt 1998, Early Stopping – But When?; Guo, Pleiss, Sun & Weinberger 2017 (too sure)",
         on_loss.overfitting,
         HOLD,
     ),

@@ -68,8 +68,8 @@ def swinging(size: float) -> Evidence:
     return evidence(loss=[1.0] * 300, val=[1.0 + size * (place % 2) for place in range(15)])
 
 
-def overfitted(now: float) -> Evidence:
-    return evidence(loss=[2.0] * 100 + [0.1] * 200, val=[1.0] * 4 + [now] * 11)
+def overfitted(now: float, lowest: float = 1.0, **more: Any) -> Evidence:
+    return evidence(loss=[2.0] * 100 + [0.01] * 200, val=[lowest] * 5 + [now] * 10, **more)
 
 
 def underfitted(accuracy: float) -> Evidence:
@@ -102,8 +102,8 @@ def dead(share: float, document: dict[str, Any] | None = None) -> Evidence:
     return evidence(document, loss=[2.0] * 100, layer_samples=samples(dead_share=[share, 0.0, 0.0]))
 
 
-def saturated(share: float) -> Evidence:
-    return evidence(loss=[2.0] * 100, layer_samples=samples(saturated_share=[share, nan, nan]))
+def saturated(share: float, loss: float = 2.0) -> Evidence:
+    return evidence(loss=[loss] * 100, layer_samples=samples(saturated_share=[share, nan, nan]))
 
 
 def waiting(share: float, storage: str) -> Evidence:
@@ -162,7 +162,10 @@ AT: list[tuple[str, Made, float, float]] = [
     ("exploding_through_time", grown, limits.GROWN, +1),
     ("dead_units", dead, limits.DEAD, +1),
     ("saturated_units", saturated, limits.SATURATED, +1),
-    ("overfitting", overfitted, limits.OVERFITTED, +1),
+    ("overfitting", overfitted, 1.2, +1),
+    ("overfitting", lambda now: overfitted(now, 0.2), 1.3 * 0.2, +1),
+    ("overfitting", lambda now: overfitted(now, 0.1), 0.1 + 0.02 * EVEN, +1),
+    ("saturated_units", lambda loss: saturated(1.0, loss), limits.FALLEN * EVEN, +1),
     ("underfitting", underfitted, 0.1 + limits.UNDERFITTED * 0.9, -1),
     ("validation_better", better, limits.BETTER, -1),
     ("data_bound", lambda share: waiting(share, "stream"), DATA, +1),
@@ -247,8 +250,12 @@ SILENT: dict[str, tuple[str, Evidence]] = {
         "dead_units",
         dead(1.0, {"data": {"batch_size": 8}, "telemetry": {"probes": 8}}),
     ),
-    "a small rise is none": ("overfitting", evidence(loss=[0.1] * 100 + [0.01] * 200, val=[0.05] * 4 + [0.1] * 11)),
+    "a small rise is none": ("overfitting", evidence(loss=[0.1] * 100 + [0.01] * 200, val=[0.05] * 5 + [0.09] * 10)),
     "one bad validation is none": ("overfitting", evidence(loss=[2.0] * 300, val=[1.0] * 14 + [9.0])),
+    "nor is one good one the lowest": (
+        "overfitting",
+        evidence(loss=[2.0] * 100 + [0.01] * 200, val=[1.2, 0.8, *[1.2] * 13]),
+    ),
     "what still falls is not done": (
         "underfitting",
         evidence(loss=[2.0 - place / 400 for place in range(400)], series={"train/accuracy": course([0.1] * 400)}),
@@ -298,6 +305,18 @@ def test_one_way_back_is_enough() -> None:
     """Of an LSTM the cell, of two directions either."""
     through_cell = remembered([1e-9, 1.0], [0.5, 1.0], core="lstm")
     assert BY_NAME["vanishing_through_time"].diagnose(through_cell) is None
+
+
+def test_a_loss_that_rises_without_the_accuracy_is_said_to_be_too_sure() -> None:
+    def meaning(then: float, now: float) -> str:
+        accuracy = course([then] * 5 + [now] * 10, 20, 20)
+        found = BY_NAME["overfitting"].diagnose(overfitted(2.0, series={"val/accuracy": accuracy}))
+        assert found is not None
+        return found.means
+
+    assert "the accuracy is not down (80 % then, 90 % now): the network grows too sure" in meaning(0.8, 0.9)
+    assert "too sure" in meaning(0.8, 0.8)
+    assert "by heart" in meaning(0.9, 0.8)
 
 
 def test_a_change_of_the_learning_rate_is_judged_by_what_comes_after_it() -> None:

@@ -6,7 +6,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from itertools import count
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from tdl_tui.diagnosis.evidence import SERIES, of_reader, recall
 from tdl_tui.diagnosis.in_force import of_events
 from tdl_tui.diagnosis.rules import RULES, diagnose
 from tdl_tui.runs.reader import RunReader
-from tdl_tui.runs.records import Event, State
+from tdl_tui.runs.records import LAYER_COLUMNS, Event, State
 from tdl_tui.runs.writer import RunWriter
 from tdl_tui.spec import Experiment, experiment
 from tdl_tui.training.control import CommandQueue
@@ -200,6 +200,37 @@ def test_dropout_explains_why_validation_is_better(tmp_path: Path, at_every_step
     assert "dropout 0.7" in diagnosis["means"]
 
 
+LENET = {"data": {"options": {"image_size": 28}}, "model": {"architecture": "lenet5"}, "optimizer": {"lr": 0.01}}
+
+
+def test_a_network_that_grows_too_sure_is_told_from_one_that_grows_worse(tmp_path: Path, at_every_step: None) -> None:
+    sure = described(data={"dataset": "iris"}, model={"architecture": "mlp"})
+    assert "grows too sure" in said(watched(sure, tmp_path))["overfitting"].data["means"]
+    worse = described(**ILLNESSES["a large network on few examples"][1])
+    assert "by heart" in said(watched(worse, tmp_path))["overfitting"].data["means"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [
+    merged(LENET, {"model": {"options": {"activation": "relu"}}, "training": {"epochs": 40}}),
+    {"optimizer": {"name": "muon"}},
+], ids=["lenet5", "muon"])  # fmt: skip
+def test_a_small_loss_that_has_risen_is_noticed(changes: dict[str, Any], tmp_path: Path, at_every_step: None) -> None:
+    recording = watched(described(**changes), tmp_path)
+    losses = recording.values("val/loss")
+    assert "overfitting" in said(recording)
+    assert min(losses[-5:]) < min(losses) + 0.05 * np.log(10)  # by so much they have not risen
+
+
+def test_units_that_a_network_has_pushed_to_their_limits_as_it_learned_are_left_in_peace(
+    tmp_path: Path, at_every_step: None
+) -> None:
+    recording = watched(described(**LENET, training={"epochs": 7}), tmp_path)
+    shares = [row[LAYER_COLUMNS.index("saturated_share")] for row in recording.layer_samples[-1].rows]
+    assert max(filter(isfinite, shares)) > limits.SATURATED
+    assert said(recording) == {}
+
+
 class Spoiled:
     """Batches whose training part is changed on its way."""
 
@@ -253,6 +284,17 @@ def test_a_rare_class_is_noticed(tmp_path: Path, at_every_step: None) -> None:
     assert diagnosis["change"] == {"objective.options.class_weights": "balanced"}
     balanced = experiment(changed(chosen.document(), diagnosis["change"]))
     assert "class_imbalance" not in said(watched(balanced, tmp_path))
+
+
+def test_labels_among_the_inputs_do_not_show_in_the_first_loss(tmp_path: Path) -> None:
+    """Which is why no rule looks for one that is far below ln C."""
+    labels = np.random.default_rng(0).integers(10, size=400)
+    np.savez(tmp_path / "leak.npz", x=np.eye(10, dtype="float32")[labels], y=labels)
+    leak = {"dataset": "npz", "options": {"file": str(tmp_path / "leak.npz")}}
+    recording = watched(described(data=leak, training={"epochs": 20}), tmp_path)
+    losses = recording.values("train/loss")
+    assert losses[0] == pytest.approx(np.log(10), rel=0.1)
+    assert losses[-1] < 0.1
 
 
 def test_a_network_that_does_not_fit_is_diagnosed_after_it_failed(tmp_path: Path) -> None:
@@ -317,7 +359,8 @@ def test_healthy_trainings_are_left_in_peace(name: str, tmp_path: Path, at_every
         {"data": {"dataset": "text"}},
         {"model": {"architecture": "cnn"}},
         {"model": {"architecture": "resnet_cifar", "options": {"depth": 8}}, "training": {"epochs": 5}},
-        *({"optimizer": {"name": name}} for name in ("sgd", "momentum", "rmsprop", "muon", "adafactor", "adadelta")),
+        *({"optimizer": {"name": name}} for name in ("sgd", "momentum", "rmsprop", "adafactor", "adadelta")),
+        {"optimizer": {"name": "muon"}, "training": {"epochs": 8}},  # in twenty it overfits
     ],
     ids=str,
 )
