@@ -157,11 +157,19 @@ def counted(value: float, step: float = 0.0) -> str:
     return f"{value:.4g}"
 
 
+def _decimals(step: float) -> int:
+    """Digits behind the point that tell ticks apart which lie `step` < 1 apart."""
+    return next((d for d in range(1, 7) if abs(step * 10**d - round(step * 10**d)) < 1e-6 * 10**d * step), 7)
+
+
 def elapsed(seconds: float, step: float = 3600.0) -> str:
-    """A tick on an axis of time: "30s", "5m", "1h30", "2d12h"; with the seconds where ticks lie `step` < 60 apart."""
+    """A tick on an axis of time: "30s", "5m", "1h30", "2d12h"; with the seconds where ticks lie `step` < 60 apart, and
+    with as much of a second as tells them apart: "8.25s", "1:05.2"."""
     whole = round(seconds)
+    if 0 < step < 1:
+        return _parted(seconds, _decimals(step))
     if whole < 60:
-        return f"{whole}s" if step >= 1 or seconds == whole else f"{seconds:.3g}s"
+        return f"{whole}s"
     if whole < 3600:
         minutes, rest = divmod(whole, 60)
         return f"{minutes}m" if rest == 0 else f"{minutes}m{rest:02}"
@@ -175,8 +183,21 @@ def elapsed(seconds: float, step: float = 3600.0) -> str:
     return f"{days}d" + (f"{hours}h" if hours or minutes else "") + (f"{minutes:02}" if minutes else "")
 
 
+def _parted(seconds: float, decimals: int) -> str:
+    minutes, rest = divmod(round(seconds, decimals), 60)
+    if not minutes:
+        return f"{rest:.{decimals}f}s"
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{f'{hours}:{minutes:02}' if hours else minutes}:{rest:0{decimals + 3}.{decimals}f}"
+
+
 def clock(moment: float, step: float) -> str:
-    """A tick on an axis of the time of day, in local time: "14:05", "14:05:30", "24 Dec"."""
+    """A tick on an axis of the time of day, in local time: "14:05", "14:05:30", "14:05:30.5", "24 Dec"."""
+    if 0 < step < 1:
+        decimals = _decimals(step)
+        whole = math.floor(moment + 0.5 * 10**-decimals)
+        part = f"{max(0.0, moment - whole):.{decimals}f}".removeprefix("0")
+        return time.strftime("%H:%M:%S", time.localtime(whole)) + part
     return time.strftime("%H:%M:%S" if step < 60 else "%H:%M" if step < 86400 else "%d %b", time.localtime(moment))
 
 

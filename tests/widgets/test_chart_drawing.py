@@ -248,7 +248,7 @@ def test_a_ruler_says_when_a_step_was() -> None:
 
 
 @pytest.mark.parametrize("scale", ["steps", "epochs", "time", "clock"])
-@given(low=st.floats(0, 1e7), wide=st.floats(1, 1e6), most=st.integers(2, 16))
+@given(low=st.floats(0, 1e7), wide=st.floats(0.01, 1e6), most=st.integers(2, 16))
 def test_ticks_of_a_part_of_an_axis_are_inside_few_and_distinct(
     scale: Scale, low: float, wide: float, most: int
 ) -> None:
@@ -273,6 +273,19 @@ def test_ticks_say_what_tells_them_apart(monkeypatch: pytest.MonkeyPatch) -> Non
     noon = 1_700_049_600.0
     assert [label for _, label in x_ticks(Span(noon, noon + 3600), "clock", 4)] == ["12:00", "12:30", "13:00"]
     assert [label for _, label in x_ticks(Span(noon + 50, noon + 270), "clock", 2)] == ["12:02", "12:04"]
+    assert [label for _, label in x_ticks(Span(noon + 0.39, noon + 0.81), "clock", 3)] == [
+        "12:00:00.4",
+        "12:00:00.6",
+        "12:00:00.8",
+    ]
+    assert [label for _, label in x_ticks(Span(noon + 0.94, noon + 1.06), "clock", 3)] == [
+        "12:00:00.95",
+        "12:00:01.00",
+        "12:00:01.05",
+    ]
+    assert [label for _, label in x_ticks(Span(8.39, 8.41), "time", 3)] == ["8.39s", "8.40s", "8.41s"]
+    assert [label for _, label in x_ticks(Span(64.8, 65.2), "time", 3)] == ["1:04.8", "1:05.0", "1:05.2"]
+    assert [label for _, label in x_ticks(Span(3659.8, 3660.2), "time", 3)] == ["1:00:59.8", "1:01:00.0", "1:01:00.2"]
     assert [label for _, label in x_ticks(Span(1, 10_000, True), "steps", 6)] == ["1", "10", "100", "1k", "10k"]
 
 
