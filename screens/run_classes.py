@@ -59,7 +59,7 @@ def draw_class_view(
         right += [(" at step ", ink(colors.muted)), (grouped(matrix.step), ink(colors.text))]
     by_class = view == "classes" or not square
     if width >= EXPLAINED:
-        told = "right of all, and over the run" if by_class else "rows: target  columns: predicted"
+        told = "right of all · over the run" if by_class else "target ↓  predicted →"
         right.insert(0, (f"{told}   ", ink(colors.muted)))
     if by_class:
         past = snapshot.matrices.get(matrix.name, ())
