@@ -25,8 +25,9 @@ class UnknownCheckpoint(Exception):
 class Kept:
     """A checkpoint: its file's name, its step, when it was written (seconds since the epoch) and its size in bytes.
 
-    `epochs` are behind it, and `values` are those in force that can be changed while training, by path; 0 and none
-    where that is not known. One that is not `whole` has weights alone: neither an optimizer's state nor a random one.
+    `epochs` are behind it, its last `waited` validations found nothing better, and `values` are those in force that can
+    be changed while training, by path; 0 and none where that is not known. One that is not `whole` has weights alone:
+    neither an optimizer's state nor a random one.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Kept:
     size: int
     epochs: int = 0
     values: dict[str, Any] = field(default_factory=dict)
+    waited: int = 0
 
     @property
     def whole(self) -> bool:
@@ -60,7 +62,7 @@ def kept(folder: Path, reader: RunReader) -> list[Kept]:
         if path.name in known and path.is_file() and not path.is_symlink():
             status = path.stat()
             step, said = known[path.name]
-            epochs, values = said.get("epochs"), said.get("settings")
+            epochs, values, waited = said.get("epochs"), said.get("settings"), said.get("waited")
             found.append(
                 Kept(
                     path.name,
@@ -69,6 +71,7 @@ def kept(folder: Path, reader: RunReader) -> list[Kept]:
                     status.st_size,
                     epochs if isinstance(epochs, int) else 0,
                     values if isinstance(values, dict) else {},
+                    waited if isinstance(waited, int) else 0,
                 )
             )
     order = (LAST, BEST)

@@ -132,6 +132,7 @@ def _said(content: Content, name: str | None) -> dict[str, Any]:
         "epochs": content["position"]["epoch"],
         "best": content["best"] and content["best"]["step"],
         "best_epoch": content["best_epoch"],
+        "waited": content.get("waited", 0),
         "settings": content["settings"],
     }
 

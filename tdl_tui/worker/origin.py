@@ -57,15 +57,21 @@ class Origin:
         }
 
     def refuse(self, made: Experiment, ask: Ask) -> None:
-        """Raises LaunchError where a fork with this experiment cannot begin with the checkpoint: no epoch is left, or
-        the weights are not those of its network. `ask` is asked only where that may be."""
+        """Raises LaunchError where a fork with this experiment cannot begin with the checkpoint: no epoch is left,
+        patience is over, or the weights are not those of its network. `ask` is asked only where that may be."""
         epochs, done = made.training.epochs, self.checkpoint.epochs
         if done >= epochs:
             raise LaunchError(
                 f"{self.checkpoint.short} of {self.folder.name} has {done} epochs behind it, and training.epochs is "
                 f"{epochs}: no epoch is left; set it higher"
             )
-        document = made.document()
+        document, stopping = made.document(), made.training.early_stopping
+        if 0 < stopping.patience <= self.checkpoint.waited and self._counts_on(document):
+            raise LaunchError(
+                f"{self.checkpoint.short} of {self.folder.name} has {self.checkpoint.waited} validations behind it in "
+                f"which {stopping.monitor} has not improved, and training.early_stopping.patience is "
+                f"{stopping.patience}: no epoch is left; set it higher"
+            )
         alike = all(document[section] == self.experiment.get(section) for section in ("model", "data", "plugins"))
         if alike:
             return
@@ -74,6 +80,13 @@ class Origin:
             ask({"ask": "fits", "experiment": document, "checkpoint": str(path)})
         except Exception as error:  # noqa: BLE001  # whatever the network or the file raise
             raise LaunchError(f"{self.checkpoint.short} of {self.folder.name} does not fit: {error}") from None
+
+    def _counts_on(self, document: Mapping[str, Any]) -> bool:
+        """Whether the best value so far is that of a fork with this experiment too."""
+        same = document["objective"] == self.experiment.get("objective")
+        monitors = (one.get("training", {}).get("early_stopping", {}) for one in (document, self.experiment))
+        first, second = (one.get("monitor") for one in monitors)
+        return same and first == second and kept.same_examples(document, self.experiment)
 
     def copy_into(self, folder: Path, made: Experiment) -> None:
         """Puts the checkpoint into a run's folder, and the splits where the data are the same. Raises LaunchError and

@@ -59,7 +59,8 @@ def resume(folder: Path, timeout: float = SECONDS, spare: Spare | None = None) -
         case State.RUNNING:
             raise SteerError(f"{summary.id} is running already, as process {summary.pid} on {summary.host}")
         case State.FINISHED:
-            raise SteerError(f"{summary.id} has finished, nothing is left to train; launch a new run")
+            more = f"tdl fork {summary.id} goes on, with more epochs or patience"
+            raise SteerError(f"{summary.id} has finished, nothing is left to train; {more}")
     raise SteerError(_out_of_reach(summary))
 
 

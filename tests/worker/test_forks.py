@@ -244,6 +244,26 @@ def test_a_fork_that_cannot_begin_is_refused_in_one_line(changes: dict[str, Any]
     assert "\n" not in str(refused.value)
 
 
+def test_a_fork_whose_patience_is_over_is_refused_in_one_line(tmp_path: Path) -> None:
+    training = {**CHOSEN["training"], "epochs": 100, "early_stopping": {"patience": 2}}
+    still = experiment({**CHOSEN, "optimizer": {"lr": 1e-12}, "schedule": {"name": "constant"}, "training": training})
+    run = runs_home.create(tmp_path, still.document(), title="still")
+    os.close(run.lock_fd)
+    assert run_training(run.folder, CommandQueue()) is State.FINISHED
+    begun = origin(run.folder, "last")
+    assert begun.checkpoint.waited == 2 and begun.checkpoint.epochs < 100
+    words = (
+        "which val/loss has not improved, and training.early_stopping.patience is 2: no epoch is left; set it higher"
+    )
+    with pytest.raises(LaunchError, match=words):
+        begun.refuse(changed(begun), no_question)
+    with pytest.raises(LaunchError, match=words):
+        begun.refuse(changed(begun, optimizer__lr=0.5), no_question)
+    for training in ({"patience": 3}, {"patience": 0}, {"patience": 2, "monitor": "val/accuracy"}):
+        begun.refuse(changed(begun, training__early_stopping=training), no_question)
+    begun.refuse(changed(begun, objective={"loss": "hinge"}), no_question)
+
+
 def test_what_cannot_be_out_of_fit_is_not_asked(tmp_path: Path) -> None:
     begun = origin(parent(tmp_path), "last")
     begun.refuse(changed(begun, training__epochs=9, optimizer__lr=0.5), no_question)
