@@ -192,11 +192,12 @@ class Workbench(App[None]):
 
         self.switch_screen(RunsScreen(opened.name))
 
-    def new(self, document: Mapping[str, Any] | None = None, origin: Origin | None = None) -> None:
-        """Shows the form, filled from a document where one is given; with an `origin` what it launches is a fork."""
+    def new(self, document: Mapping[str, Any] | None = None, origin: Origin | None = None, start: str = "") -> None:
+        """Shows the form, filled from a document where one is given; with an `origin` what it launches is a fork.
+        `start` is the path of the value that has the focus at first."""
         from .new import NewScreen
 
-        self.push_screen(NewScreen(document, origin))
+        self.push_screen(NewScreen(document, origin, start))
 
     def action_switch_theme(self) -> None:
         self.theme = "tdl-light" if self.current_theme.dark else "tdl-dark"

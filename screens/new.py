@@ -67,11 +67,15 @@ class NewScreen(LiveScreen[None]):
         Binding("ctrl+y", "copy", "copy command", show=False, group=TRAINING),
     ]
 
-    def __init__(self, document: Mapping[str, Any] | None = None, origin: Origin | None = None) -> None:
-        """The form is filled from `document`; with an `origin` what is launched begins with a checkpoint."""
+    def __init__(
+        self, document: Mapping[str, Any] | None = None, origin: Origin | None = None, start: str = ""
+    ) -> None:
+        """The form is filled from `document`; with an `origin` what is launched begins with a checkpoint. `start` is
+        the path of the value that has the focus at first."""
         super().__init__()
         self._given = document
         self._origin = origin
+        self._start = start
         self._asked: tuple[Any, ...] | None = None
         self._asking = False
         self._reading = False
@@ -91,8 +95,8 @@ class NewScreen(LiveScreen[None]):
     def on_mount(self) -> None:
         self._pane = self.query_one(PreviewPane)
         self._view.focus()
-        if self._origin is not None:
-            self._view.go_to("optimizer.lr")  # what is mostly changed; the data and the network mostly stay
+        if self._start or self._origin is not None:  # of a fork the data and the network mostly stay
+            self._view.go_to(self._start or "optimizer.lr")
         if self._view.form.left_out:
             unknown = ", ".join(self._view.form.left_out)
             self.notify(f"not taken over, no such field: {unknown}", severity="warning", markup=False)

@@ -182,8 +182,10 @@ class Steering(LiveScreen[None]):
         self.app.push_screen(TuneScreen(*found), answered)
 
     def try_out(self, change: Mapping[str, Any]) -> None:
-        """Opens the form with the run's experiment, its values as they are by now, and some of them changed."""
-        self._find_out("looking up the values …", partial(_changed, change=change), workbench(self).new)
+        """Opens the form with the run's experiment, its values as they are by now, and some of them changed; at the
+        first of these."""
+        show = partial(workbench(self).new, start=next(iter(change), ""))
+        self._find_out("looking up the values …", partial(_changed, change=change), show)
 
     # -------------------------------------------------------------------------------------------------- checkpoints
 

@@ -168,7 +168,9 @@ async def test_a_trial_begins_with_the_values_that_are_in_force(bench: Bench, un
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, NewScreen))
         assert isinstance(app.screen, NewScreen)
-        tried = app.screen._view.form.experiment()
+        view = app.screen._view
+        await until(pilot, lambda: view.current is not None and view.current.path == "optimizer.lr")
+        tried = view.form.experiment()
     assert (tried.optimizer.lr, tried.optimizer.weight_decay, tried.training.epochs) == (1.0, 0.25, 7)
 
 
