@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -109,7 +110,8 @@ class SeriesList(Canvas, can_focus=True):
         colors = palette(self.app)
         rows = self.rows
         if not rows:
-            return [line([(_why_none(self.grid.filter), ink(colors.caution))], width)]
+            said = textwrap.wrap(_why_none(self.grid.filter), max(1, width))
+            return [line([(text, ink(colors.caution))], width) for text in said[:height]]
         return draw_rows(rows, self.grid, self._latest, self._cursor, width, height, colors)
 
     def action_move(self, by: int) -> None:

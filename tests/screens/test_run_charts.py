@@ -303,6 +303,8 @@ async def test_a_filter_that_finds_nothing_says_why_and_is_not_taken(grid: Chart
     assert isinstance(grid.app.screen, SeriesChoice)
     listed = grid.app.screen.query_one(SeriesList)
     assert "no regular expression" in listed.render_line(0).text
+    said = " ".join(listed.render_line(y).text.strip() for y in range(3))
+    assert "unterminated subpattern at position 0" in said
     await grid.press("escape", "escape")
     assert grid.view.grid == Grid()
 
