@@ -130,16 +130,23 @@ class Recorded:
     def _sum_up(self) -> None:
         while len(self._stretches) + self._waits // self._points >= 2 * STRETCHES:
             self._halve()
+        self._keep_newest()
         for first_step, stride, values in self._waiting:
-            count = len(values)
-            for place in range(max(0, count - TAIL), count):
-                self._tail.append((first_step + place * stride, values[place]))
-            at = 0
+            at, count = 0, len(values)
             while at < count:
                 part = values[at : at + self._points - self._held]
                 self._add(first_step + at * stride, first_step + (at + len(part) - 1) * stride, part)
                 at += len(part)
         self._waiting, self._waits = [], 0
+
+    def _keep_newest(self) -> None:
+        newest: list[tuple[int, float]] = []
+        for first_step, stride, values in reversed(self._waiting):
+            for place in range(len(values) - 1, max(0, len(values) - TAIL + len(newest)) - 1, -1):
+                newest.append((first_step + place * stride, values[place]))
+            if len(newest) == TAIL:
+                break
+        self._tail.extend(reversed(newest))
 
     def _add(self, first: int, last: int, values: Sequence[float]) -> None:
         """Points that the stretch under way has room for."""
@@ -315,7 +322,7 @@ class Recalled:
 def recall(reader: RunReader, launched: Experiment, step: int) -> Recalled:
     """What the rules need of a run's record, up to `step`: a training that goes on knows what was before."""
     series = {}
-    for name in SERIES:
+    for name in SERIES if step else ():  # a launch waits for this
         buckets = [b for b in reader.buckets(name, STRETCHES // 2, last=step) if b.last <= step]
         if not buckets:
             continue
@@ -326,8 +333,8 @@ def recall(reader: RunReader, launched: Experiment, step: int) -> Recalled:
             held += buckets[since].count + buckets[since].nonfinite
         tail = [(p.step, p.value) for p in reader.points(name, buckets[since].first, buckets[-1].last)]
         series[name] = Recorded(stretches, tail, buckets[0].count + buckets[0].nonfinite)
-    firsts = [reader.first(name) for name in ("train/loss", "grad/norm")]
-    loss, gradient = (point.value if point is not None and point.step == 1 <= step else nan for point in firsts)
+    firsts = [reader.first(name) if step else None for name in ("train/loss", "grad/norm")]
+    loss, gradient = (point.value if point is not None and point.step == 1 else nan for point in firsts)
     return Recalled(
         in_force.of_events(launched, all_events(reader), step),
         series,
