@@ -51,6 +51,11 @@ Showing = Literal["table", "heat", "histograms", "through time"]
 _COLUMN = "sort by the next; in a heat map show it; in histograms gradients, weights, activations"
 
 
+def through_time_of(snapshot: Snapshot) -> list[str]:
+    """The matrices that say how far back a gradient reaches, by name."""
+    return sorted(name for name in snapshot.matrix_names if name.startswith("through_time/"))
+
+
 class GradientPanel(Panel):
     """Layers or parameters with their gradients, weights and updates: a table, a heat map over the run, histograms of
     one layer over the run, or the gradient's way back through time."""
@@ -84,13 +89,19 @@ class GradientPanel(Panel):
         self._key_drawn: tuple[object, ...] = ()
         self._last_drawn: Sequence[Strip] = ()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Through time there is a way in recurrent networks alone."""
+        if (action, parameters) == ("show", ("through time",)):
+            return self.showing == "through time" or bool(self.snapshot and through_time_of(self.snapshot))
+        return super().check_action(action, parameters)
+
     def wanted(self) -> Wants:
         snapshot = self.snapshot
         names: set[str] = {"parameters"} if self.by_parameter and self.showing in ("table", "heat") else set()
         if snapshot is not None and self.showing == "histograms" and snapshot.layer_names:
             names.add(self._histogram(snapshot))
         if snapshot is not None and self.showing == "through time":
-            names.update(name for name in snapshot.matrix_names if name.startswith("through_time/"))
+            names.update(through_time_of(snapshot))
         return Wants(matrices=frozenset(names))
 
     def drawn(self, snapshot: Snapshot, width: int, height: int) -> Sequence[Strip]:
@@ -203,7 +214,7 @@ class GradientPanel(Panel):
         return [self._heading(title, self._at(now), width), *drawn]
 
     def _through_time(self, snapshot: Snapshot, width: int, height: int) -> list[Strip]:
-        names = sorted(name for name in snapshot.matrix_names if name.startswith("through_time/"))
+        names = through_time_of(snapshot)
         if not names:
             said = "no way through time: the model is no recurrent network, or nothing was measured yet"
             return [self._heading("through time", [], width), self._says(said, width)]

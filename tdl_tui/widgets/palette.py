@@ -51,9 +51,9 @@ class Palette:
 DARK = Palette(
     dark=True,
     ground="#0f1216",
-    surface="#191e25",
+    surface="#1a1e23",
     raised="#262c33",
-    text="#e3e7ec",
+    text="#e5e7ea",
     muted="#98a2ae",
     faint="#4a545f",
     accent="#56b4e9",

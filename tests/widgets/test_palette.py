@@ -9,9 +9,11 @@ from tdl_tui.widgets.palette import DARK, LIGHT, Palette
 
 
 @pytest.mark.parametrize("palette", [DARK, LIGHT], ids=["dark", "light"])
-def test_the_ground_of_a_dialogue_stays_grey_and_apart(palette: Palette) -> None:
-    raised, ground = (_of_256(color) for color in (palette.raised, palette.ground))
-    assert len(set(raised)) == 1 and raised != ground
+def test_grounds_and_text_stay_grey_and_apart(palette: Palette) -> None:
+    names = ("ground", "surface", "raised", "faint", "muted", "text")
+    shades = {name: _of_256(getattr(palette, name)) for name in names}
+    assert all(len(set(shade)) == 1 for shade in shades.values()), shades
+    assert len(set(shades.values())) == len(shades), shades
 
 
 def _of_256(color: str) -> tuple[int, int, int]:
