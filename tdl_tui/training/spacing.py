@@ -7,7 +7,7 @@ from collections import deque
 from math import inf
 from statistics import median
 
-AHEAD = 3.0
+AHEAD = 1.0
 """Seconds whose share is there from the start, and is saved at most: so the first moments are seen closely."""
 
 

@@ -17,31 +17,28 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_the_share_of_the_first_seconds_is_there_at_once(clock: list[float]) -> None:
-    spacing = Spacing(0.01, 0.5)  # 0.03 seconds ahead
+def test_the_share_of_the_first_second_is_there_at_once(clock: list[float]) -> None:
+    spacing = Spacing(0.01, 0.5)  # 0.01 seconds ahead
     assert spacing.due < clock[0]
     spacing.begin()
     assert math.isinf(spacing.due)
-    spacing.paid(0.018)
-    assert spacing.due == 100.5  # 0.012 are left
+    spacing.paid(0.006)
+    assert spacing.due == 100.5  # 0.004 are left
     clock[0] = 100.5
-    spacing.paid(0.018)
-    assert spacing.due == pytest.approx(101.0)
-    clock[0] = 101.0
-    spacing.paid(0.018)
-    assert spacing.due == pytest.approx(102.4)  # 0.019 are owed, but for what half a second has earned
+    spacing.paid(0.03)
+    assert spacing.due == pytest.approx(101.4)  # 0.014 are owed by the median, but for what half a second has earned
 
 
 def test_what_costs_more_than_that_is_earned_before_the_next(clock: list[float]) -> None:
     spacing = Spacing(0.01, 0.5)
     spacing.paid(0.2)
-    assert spacing.due == pytest.approx(117.0)
-    clock[0] = 117.0
+    assert spacing.due == pytest.approx(119.0)
+    clock[0] = 119.0
     spacing.paid(0.4)
-    assert spacing.due == pytest.approx(147.0)  # the median of both
+    assert spacing.due == pytest.approx(149.0)  # the median of both
     clock[0] = 200.0
     spacing.paid(0.5)
-    assert spacing.due == pytest.approx(237.0)  # of a long wait no more is left than there was at first
+    assert spacing.due == pytest.approx(239.0)  # of a long wait no more is left than there was at first
 
 
 @given(st.floats(0, 0.5), st.integers(1, 50), st.floats(0.001, 0.5))
@@ -66,6 +63,6 @@ def test_another_share_counts_at_once(clock: list[float]) -> None:
     spacing.change(0.02)
     assert spacing.due < clock[0]  # nothing was paid yet
     spacing.paid(0.5)
-    assert spacing.due == pytest.approx(123.5)
+    assert spacing.due == pytest.approx(124.5)
     spacing.change(0.1)
-    assert spacing.due == pytest.approx(104.7)
+    assert spacing.due == pytest.approx(104.9)
