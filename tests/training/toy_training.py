@@ -12,8 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tdl_tui.data.dataset import Dataset
 from tdl_tui.data.prepare import Prepared, prepare
 from tdl_tui.models.build import build
+from tdl_tui.registry import DataShape
 from tdl_tui.runs.home import create
 from tdl_tui.runs.records import Event, LayerSample, Matrix, Probe, ProbeSample
 from tdl_tui.spec import Experiment, experiment
@@ -225,3 +227,13 @@ def new_run(home: Path, chosen: Experiment) -> Path:
 
 def flattened(rows: Iterable[Iterable[float]]) -> list[float]:
     return [value for row in rows for value in row]
+
+
+WRITTEN = DataShape("classification", "table", (6,), 3, ("a", "b", "c"), examples=90, steps=4)
+
+
+def written(options: object, folder: Path, report: object = None) -> Dataset:
+    """Rows with a target at each of four steps, which no data set that comes with tdl has."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(90, 6, generator=generator)
+    return Dataset(rows, torch.randint(3, (90, 4), generator=generator), WRITTEN)
