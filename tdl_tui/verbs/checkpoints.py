@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from tdl_tui.runs.kept import PREVIOUS, kept
@@ -13,11 +12,10 @@ from tdl_tui.widgets.numbers import grouped
 SHOWN = 8
 
 
-def checkpoints(folder: Path) -> list[dict[str, Any]]:
+def checkpoints(reader: RunReader) -> list[dict[str, Any]]:
     """As `tdl show --json` gives them, of the latest step first: `name` as `--from` and `--to` take it, `step`, `time`
     (seconds since the epoch) and `bytes`. Raises schema.UnreadableRun."""
-    with RunReader(folder) as reader:
-        found = [one for one in kept(folder, reader) if one.name != PREVIOUS]
+    found = [one for one in kept(reader.folder, reader) if one.name != PREVIOUS]
     return [{"name": one.short, "step": one.step, "time": one.time, "bytes": one.size} for one in found]
 
 

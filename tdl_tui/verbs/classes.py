@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tdl_tui.runs.reader import RunReader
@@ -14,24 +13,23 @@ from tdl_tui.widgets.numbers import grouped, percent
 SHOWN = 3
 
 
-def classes(folder: Path) -> dict[str, Any] | None:
+def classes(reader: RunReader) -> dict[str, Any] | None:
     """As `tdl show --json` gives it: the classes' names where they have some, and of the newest validation and the
     test `right` and `number` by class, and `confusion`, a row a class that is right and a column a class that was said
     (None where there are too many classes for it); None where nothing was counted."""
     parts = {}
-    with RunReader(folder) as reader:
-        for part, ending in OF_PART.items():
-            matrix = reader.matrix(f"{CONFUSION}{ending}") or reader.matrix(f"{CLASSES}{ending}")
-            if matrix is None or not sound(matrix):
-                continue
-            counts = tallies(matrix.rows, square=is_square(matrix))
-            parts[part] = {
-                "step": matrix.step,
-                "right": [right for right, _ in counts],
-                "number": [number for _, number in counts],
-                "confusion": [[int(n) for n in row] for row in matrix.rows] if is_square(matrix) else None,
-            }
-        shape = reader.facts().get("data_shape")
+    for part, ending in OF_PART.items():
+        matrix = reader.matrix(f"{CONFUSION}{ending}") or reader.matrix(f"{CLASSES}{ending}")
+        if matrix is None or not sound(matrix):
+            continue
+        counts = tallies(matrix.rows, square=is_square(matrix))
+        parts[part] = {
+            "step": matrix.step,
+            "right": [right for right, _ in counts],
+            "number": [number for _, number in counts],
+            "confusion": [[int(n) for n in row] for row in matrix.rows] if is_square(matrix) else None,
+        }
+    shape = reader.facts().get("data_shape")
     names = shape.get("classes") if isinstance(shape, dict) else None
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         names = []

@@ -26,7 +26,9 @@ def show(run: Run, as_json: Json = False) -> None:
     folder = folder_of(run)
     summary = summary_of(folder)
     spent, settings = costs.costs(folder, summary.experiment), steer.settings(folder)
-    counted, there = classes.classes(folder), checkpoints.checkpoints(folder)
+    with RunReader(folder) as reader:
+        counted, there = classes.classes(reader), checkpoints.checkpoints(reader)
+        reason = stopped_early(reader, summary)
     if as_json:
         own = {"settings": settings, "classes": counted, "checkpoints": there}
         reports.print_json({**reports.run_document(summary, folder), **own, **spent})
@@ -37,8 +39,6 @@ def show(run: Run, as_json: Json = False) -> None:
             *checkpoints.checkpoints_rows(there),
             *costs.costs_rows(spent),
         ]
-        with RunReader(folder) as reader:
-            reason = stopped_early(reader, summary)
         reports.say(run_text(summary, folder, more, reason))
 
 

@@ -10,6 +10,7 @@ import pytest
 from command_line import MakeRun, Tdl
 from sklearn.metrics import confusion_matrix, recall_score
 
+from tdl_tui.runs.reader import RunReader
 from tdl_tui.runs.records import Matrix
 from tdl_tui.runs.text import printable
 from tdl_tui.runs.writer import RunWriter
@@ -19,6 +20,11 @@ TARGETS = [0, 0, 0, 1, 1, 2, 2, 2, 2, 2]
 SAID = [0, 1, 0, 1, 1, 0, 0, 2, 2, 1]
 ROWS = tuple(map(tuple, confusion_matrix(TARGETS, SAID).astype(float).tolist()))
 NAMES = ["cat", "dog", "bird\x1b[31m"]
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    with RunReader(folder) as reader:
+        return classes(reader)
 
 
 def recorded(folder: Path, *matrices: Matrix, names: Any = NAMES) -> Path:
@@ -59,7 +65,7 @@ def test_the_worst_and_the_mistakes_come_first(make_run: MakeRun, tdl: Tdl) -> N
 
 def test_of_many_classes_there_is_no_confusion(make_run: MakeRun) -> None:
     folder = recorded(make_run("named"), Matrix("classes", 5, 0.0, ((1.0, 4.0), (0.0, 0.0), (2.0, 2.0))), names=None)
-    found = classes(folder)
+    found = read(folder)
     assert found is not None
     assert found["validation"] == {"step": 5, "right": [1, 0, 2], "number": [4, 0, 2], "confusion": None}
     assert classes_rows(found) == [("worst", "0: 25.0 % (validation)"), ("mistakes", "")]
@@ -67,5 +73,5 @@ def test_of_many_classes_there_is_no_confusion(make_run: MakeRun) -> None:
 
 @pytest.mark.parametrize("rows", [((1.0, 2.0, 3.0),), ((-1.0,),), ((float("nan"), 1.0), (0.0, 1.0)), ()])
 def test_what_is_no_count_is_left_out(rows: tuple[tuple[float, ...], ...], make_run: MakeRun) -> None:
-    assert classes(recorded(make_run("strange"), Matrix("confusion", 1, 0.0, rows))) is None
+    assert read(recorded(make_run("strange"), Matrix("confusion", 1, 0.0, rows))) is None
     assert classes_rows(None) == []
