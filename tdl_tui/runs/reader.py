@@ -286,8 +286,8 @@ class RunReader:
             ).fetchall()
             return [_event(*row) for row in rows]
 
-    def events_before(self, before_id: int, step: int, limit: int = 1000) -> list[Event]:
-        """The newest `limit` events before the one with an id, of those at or before a step, in order."""
+    def events_before(self, before_id: int = LARGEST_STEP, step: int = LARGEST_STEP, limit: int = 1000) -> list[Event]:
+        """The newest `limit` events, in order: of all, of those before the one with an id, or at or before a step."""
         with self._transaction() as connection:
             rows = connection.execute(
                 "SELECT id, time, step, kind, text, data FROM event WHERE id < ? AND step <= ?"

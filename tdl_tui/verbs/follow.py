@@ -25,7 +25,6 @@ POLL_SECONDS = 0.1
 METRICS = ("val/accuracy", "val/r2")
 PAST = 20
 """Events from before that are told."""
-_LATER = 2**62
 _SELF_EVIDENT = frozenset({"state", "command", "checkpoint", "early_stopping", "best", "learning_rate", "schedule"})
 """Kinds of events whose texts say what they are."""
 
@@ -150,7 +149,7 @@ class Happenings:
     def fresh(self) -> list[str]:
         """A line for each event since the last time: time of day, step, what kind it is where that matters, text."""
         reader, told = self._reader, self._told
-        events = reader.events(told) if told >= 0 else reader.events_before(_LATER, _LATER, PAST)
+        events = reader.events(told) if told >= 0 else reader.events_before(limit=PAST)
         self._told = events[-1].id if events else max(0, told)
         return [in_words(event) for event in events]
 
