@@ -50,7 +50,6 @@ class Diagnosing:
         self._device = device
         self._input_size = _size(prepared.probe_inputs)
         self._in_force = InForce(launched)
-        self._settings: dict[str, Any] = {}
         self._progress = Progress()
         self._series: dict[str, Recorded] = {}
         self._firsts: dict[str, float] = {}
@@ -70,7 +69,7 @@ class Diagnosing:
             known = recall(reader, self._launched, step)
             held = [diagnosis(document) for document in reader.facts().get("diagnoses", [])]
             self._watch = Watch(held, holding(all_events(reader)))
-        self._in_force, self._settings = known.in_force, known.in_force.values
+        self._in_force = known.in_force
         self._series = known.series
         self._samples.extend(known.layer_samples)
         self._through_time = {name: deque(found, SAMPLES) for name, found in known.through_time.items()}
@@ -120,7 +119,7 @@ class Diagnosing:
         for name, value in facts.items():
             if name == "progress":
                 self._progress = value
-            elif name == "settings" and value != self._settings:
+            elif name == "settings" and value != self._in_force.values:
                 self._change(value)
             elif name == "state" and value is State.RUNNING:
                 self._paid = max(self._paid, time.perf_counter() + FIRST / BUDGET)
@@ -130,7 +129,6 @@ class Diagnosing:
 
     def _change(self, settings: dict[str, Any]) -> None:
         """Values are others from here on."""
-        self._settings = dict(settings)
         self._in_force.put(settings, self._newest)
         self._paid = self._due = 0.0  # seldom enough
 
@@ -148,7 +146,6 @@ class Diagnosing:
         for name, found in self._through_time.items():
             self._through_time[name] = deque((matrix for matrix in found if matrix.step <= step), SAMPLES)
         self._in_force.go_back(step)
-        self._settings = self._in_force.values
         before = self._watch.held
         self._watch.go_back(step)
         self._tell(before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import traceback
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ def _train(
         trainer = Trainer(chosen, prepared, model, recorder, control, device=device, threads=threads, folder=kept)
         trainer.meters.watch(folder, spent)
         if followed:
-            _follow(trainer, followed, step)
+            _follow(trainer, trainer.following.restore, followed, step)
         trainer.replay = replay
         if content:
             state.restore(trainer, content, replay)
@@ -165,18 +166,16 @@ def _fork(trainer: Trainer, origin: dict[str, Any], parent: dict[str, Any]) -> N
     anew = forks.adopt(trainer, origin, before)
     now, step = trainer.experiment, trainer.position.step
     if same_examples(now.document(), before.document()) and now.telemetry.probes >= before.telemetry.probes:
-        try:
-            trainer.following.add_missing(parent.get("probes", ()))
-        except DataError as error:  # the files have changed, or the split was drawn by another version
-            trainer.recorder.event("warning", str(error), step)
+        _follow(trainer, trainer.following.add_missing, parent.get("probes", ()), step)
     text = f"begins with {parent['checkpoint']} of {parent['run']}, step {step:,}"
     trainer.recorder.event("fork", "; ".join([text, *anew]), step, {"anew": anew})
 
 
-def _follow(trainer: Trainer, examples: list[int], step: int) -> None:
-    """Goes on with the probes that were added."""
+def _follow(trainer: Trainer, follow: Callable[[Sequence[int]], None], examples: Sequence[int], step: int) -> None:
+    """Follows examples that were followed before; says why where one cannot be: the files have changed, or the split
+    was drawn by another version."""
     try:
-        trainer.following.restore(examples)
+        follow(examples)
     except DataError as error:
         trainer.recorder.event("warning", str(error), step)
 

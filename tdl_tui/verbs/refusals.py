@@ -14,7 +14,13 @@ from tdl_tui.worker.checks import LaunchError
 from tdl_tui.worker.steer import AskedWrongly, SteerError
 
 REFUSALS = (
-    *(typer.TyperException, SpecError, PluginError, UnknownName, HomeError, LaunchError, UnreadableRun),
+    typer.TyperException,
+    SpecError,
+    PluginError,
+    UnknownName,
+    HomeError,
+    LaunchError,
+    UnreadableRun,
     AskedWrongly,
 )
 """Something was asked wrongly."""
